@@ -1,0 +1,76 @@
+/**
+ * Values, not behavior: what a Lease object says, after the edge has parsed it and before anyone has
+ * drawn a conclusion from it. Nothing here knows about time, the network or JSON.
+ *
+ * Words: a *lease* is the Kubernetes object, a *record* its spec, a *term* one acquisition until its end.
+ */
+
+/** Where a lease lives. */
+export interface LeaseKey {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/**
+ * The classic five spec fields. Times are wall-clock milliseconds since the epoch, `null` when absent or
+ * unreadable; they are never compared with a local clock, only with each other.
+ */
+export interface LeaseRecord {
+  /** Empty when vacant; `null` on the wire reads as empty. */
+  readonly holder: string;
+  /** `null` when the record names none: readers then assume their own. */
+  readonly durationMs: number | null;
+  readonly acquireTime: number | null;
+  readonly renewTime: number | null;
+  readonly transitions: number;
+}
+
+/**
+ * Our annotation on a held lease. It speaks for the record only while `holder` and `renewTime` of the spec
+ * are the ones it was written with: other electors keep annotations they do not know.
+ */
+export interface TermMark {
+  /** Random, one per acquisition. *Ours* always means "a nonce of mine that lives", never the identity. */
+  readonly nonce: string;
+  /** The fencing token: the resourceVersion that the claim of this term replaced. */
+  readonly token: bigint;
+}
+
+/** A Lease object as some API server showed it, at one version. */
+export interface Lease {
+  readonly key: LeaseKey;
+  readonly uid: string;
+  /** The resourceVersion; `null` when it is not a decimal integer, so that no token could be had. */
+  readonly version: bigint | null;
+  readonly record: LeaseRecord;
+  /** Present only when it is valid for this very record. */
+  readonly mark: TermMark | null;
+  /** Non-empty when the lease belongs to coordinated leader election, which grants it from the server. */
+  readonly strategy: string | null;
+  /** The whole spec, unknown fields included, in a canonical form: equal exactly when nothing in it changed. */
+  readonly fingerprint: string;
+  /**
+   * How long the API server's own clock says `renewTime` had been left alone when it answered, `null` when
+   * it does not say so reliably. Only a read can carry it.
+   */
+  readonly idleMs: number | null;
+  /** The object as it came, for the edge to write back what we do not understand. Opaque to the core. */
+  readonly raw: unknown;
+}
+
+/** What a write is to leave behind; everything it does not name stays as it was in the object it replaces. */
+export interface Change {
+  readonly record: LeaseRecord;
+  /** The mark to write; `null` removes ours. */
+  readonly mark: TermMark | null;
+  /** A unique value that moves the version and touches neither spec nor mark. */
+  readonly bump?: string;
+}
+
+export function isVacant(record: LeaseRecord): boolean {
+  return record.holder === '';
+}
+
+export function keyOf({ namespace, name }: LeaseKey): string {
+  return `${namespace}/${name}`;
+}
