@@ -1,0 +1,165 @@
+/**
+ * Pure: events of a candidate. It wins only while the belief that its claim carries has not ended.
+ */
+import { UnsupportedLeaseError } from '../../errors.js';
+import type { Instant } from '../clock.js';
+import { keyOf } from '../record.js';
+import { beliefFrom } from './holding.js';
+import type { Sight } from './sight.js';
+import type { Event, Request, Seeking, State, Terms, Verdict } from './state.js';
+import { clearUp } from './vacating.js';
+import {
+  RETRY_PAUSE_MS,
+  common,
+  isOpen,
+  landedWrite,
+  overdue,
+  stillPossible,
+  without,
+} from './writes.js';
+
+/** After a refusal that may pass (a token being rotated, a rule being restored). */
+const REFUSED_PAUSE_MS = 1_000;
+
+/** A lost race is told by the winner's event too: wait this long for it before asking. */
+const EVENT_GRACE_MS = 100;
+
+/** The first state of an attempt; `sight` is what the process knows already. */
+export function seek(sight: Sight, now: Instant, holdOffMs: number): Seeking {
+  return judgeLease({
+    kind: 'seeking',
+    sight,
+    writes: [],
+    asking: null,
+    readAt: null,
+    retryAt: now.monotonic,
+    holdOffMs,
+    watched: false,
+    looked: false,
+    proven: [],
+    failure: null,
+    lastStamp: 0,
+  });
+}
+
+export function seeking(state: Seeking, event: Event, now: Instant, terms: Terms): State {
+  switch (event.type) {
+    case 'news':
+      return seekingNews(state, event.sight, event.holdOffMs, now, terms);
+    case 'settled':
+      return seekingSettled(state, event.stamp, event.verdict, now, terms);
+    case 'answered':
+      return seekingAnswered(state, event.request, event.verdict, now);
+    case 'silent':
+      return { ...overdue(state, event.stamp), readAt: now.monotonic };
+    case 'watch':
+      return { ...state, watched: event.live, readAt: event.gap ? now.monotonic : state.readAt };
+    case 'stop':
+      return stopSeeking(state, now);
+    default:
+      return common(state, event, now);
+  }
+}
+
+function seekingNews(
+  state: Seeking,
+  sight: Sight,
+  holdOffMs: number,
+  now: Instant,
+  terms: Terms,
+): State {
+  const isChange = sight.serial !== state.sight.serial;
+  const landed = landedWrite(state.writes, sight, terms);
+  const writes = stillPossible(state.writes, sight);
+  if (landed?.sentAt != null && sight.kind === 'present') {
+    const heldUntil = beliefFrom(landed.sentAt, terms);
+    // Learnt too late, it is no win: nobody acted on it, so it may be replaced at once.
+    if (now.elapsed < heldUntil) {
+      const { lastStamp } = state;
+      const renewAt = landed.sentAt + terms.renewIntervalMs;
+      const hold = {
+        asking: null,
+        readAt: null,
+        token: landed.base,
+        heldUntil,
+        renewAt,
+        lastStamp,
+      };
+      return { kind: 'holding', sight, writes: [], ...hold };
+    }
+  }
+  const readAt = isChange ? null : state.readAt;
+  return judgeLease({
+    ...state,
+    sight,
+    writes,
+    readAt,
+    holdOffMs: isChange ? holdOffMs : state.holdOffMs,
+  });
+}
+
+function judgeLease(state: Seeking): Seeking {
+  const { sight } = state;
+  const why =
+    sight.kind === 'unordered'
+      ? 'its resourceVersion is no decimal integer, so no fencing token can be had'
+      : sight.kind === 'present' && sight.lease.strategy !== null
+        ? `its strategy ${sight.lease.strategy} leaves the choice of holder to coordinated leader election`
+        : null;
+  if (why === null || state.failure !== null) return state;
+  const name = sight.kind === 'present' ? keyOf(sight.lease.key) : 'found';
+  return { ...state, failure: new UnsupportedLeaseError(name, why) };
+}
+
+function seekingSettled(
+  state: Seeking,
+  stamp: number,
+  verdict: Verdict,
+  now: Instant,
+  terms: Terms,
+): State {
+  if (verdict.kind === 'refused') {
+    return refused(without(state, stamp), 'write', verdict, now);
+  }
+  if (verdict.kind === 'unknown') return { ...overdue(state, stamp), readAt: now.monotonic };
+  const proven = prove(state.proven, 'write');
+  // Absent from the list: the news that came with the answer, or before it, settled it already.
+  if (!isOpen(state, stamp)) return { ...state, proven };
+  const grace = state.watched && !terms.impatient ? EVENT_GRACE_MS : 0;
+  return { ...without(state, stamp), proven, readAt: now.monotonic + grace };
+}
+
+function seekingAnswered(state: Seeking, request: Request, verdict: Verdict, now: Instant): State {
+  const next: Seeking = { ...state, asking: null };
+  if (verdict.kind === 'refused') return refused(next, request, verdict, now);
+  if (verdict.kind === 'unknown') return { ...next, retryAt: now.monotonic + RETRY_PAUSE_MS };
+  const proven = prove(state.proven, request);
+  if (verdict.kind === 'conflict') return { ...next, proven, readAt: now.monotonic };
+  return request === 'read' ? { ...next, proven, looked: true, readAt: null } : { ...next, proven };
+}
+
+/** A first refusal is told at once, since waiting will not mend it; a later one may be passing. */
+function refused(
+  state: Seeking,
+  request: Request,
+  verdict: Extract<Verdict, { kind: 'refused' }>,
+  now: Instant,
+): Seeking {
+  if (!verdict.transient && !state.proven.includes(request)) {
+    return { ...state, failure: verdict.error };
+  }
+  const pause = verdict.transient ? RETRY_PAUSE_MS : REFUSED_PAUSE_MS;
+  return { ...state, retryAt: now.monotonic + pause };
+}
+
+function stopSeeking(state: Seeking, now: Instant): State {
+  if (state.writes.length === 0) return { kind: 'over', end: { how: 'withdrawn' } };
+  const { sight, writes, lastStamp } = state;
+  // A claim that is not answered yet is waited for; one in doubt is looked for first.
+  const readAt = writes.some((one) => one.awaited) ? null : now.monotonic;
+  return clearUp({ sight, writes, readAt, lastStamp, wasHeld: false }, now);
+}
+
+function prove(proven: readonly Request[], request: Request): readonly Request[] {
+  return proven.includes(request) ? proven : [...proven, request];
+}

@@ -1,0 +1,159 @@
+/**
+ * Pure: what is to be done now. Reads a state and the clocks, changes nothing; asked again after every event.
+ */
+import type { Instant } from '../clock.js';
+import { isVacant, type Change, type Lease, type LeaseRecord } from '../record.js';
+import type { Present } from './sight.js';
+import type { Holding, Seeking, State, Step, Terms, Vacating, Write } from './state.js';
+
+/** How often to look when no watch can be had: client-go's retry period. */
+const POLL_MS = 2_000;
+
+/** A holder may renew as often as it likes; silence is not suspicious sooner than this. */
+const SHORTEST_SILENCE_MS = 1_000;
+
+/** Seconds of grain and of disagreement between API servers that a server-clock takeover allows for. */
+const SERVER_CLOCK_SLACK_MS = 5_000;
+
+/** The duration that a vacant record carries: zero would be invalid, and some electors wait it out. */
+const VACANT_DURATION_MS = 1_000;
+
+/** `leaseTransitions` is an int32 on the wire; it is for people to read, tokens do not depend on it. */
+const MAX_TRANSITIONS = 2 ** 31 - 1;
+
+const NEVER: Step = { do: 'wait', ms: Infinity };
+
+export function nextStep(state: State, now: Instant, terms: Terms): Step {
+  switch (state.kind) {
+    case 'seeking':
+      return seekingStep(state, now, terms);
+    case 'holding':
+      return holdingStep(state, now, terms);
+    case 'vacating':
+      return vacatingStep(state, now, terms);
+    case 'over':
+      return { do: 'end' };
+  }
+}
+
+function seekingStep(state: Seeking, now: Instant, terms: Terms): Step {
+  const { sight } = state;
+  if (state.failure !== null) return { do: 'fail', error: state.failure };
+  if (isBusy(state)) return NEVER;
+  if (now.monotonic < state.retryAt) return wait(state.retryAt - now.monotonic);
+  if (sight.kind === 'unknown' || sight.kind === 'unordered') return { do: 'read', why: 'first' };
+  if (state.readAt !== null) return readWhenDue(state.readAt, now.monotonic);
+  if (sight.kind === 'absent') return { do: 'create', change: vacancy(Math.floor(now.wall), 0) };
+  const claimAt = claimableAt(sight, state.holdOffMs, terms);
+  if (now.monotonic >= claimAt) return claim(state, sight, now, terms);
+  if (terms.impatient) {
+    return state.looked ? { do: 'yield', lease: sight.lease } : { do: 'read', why: 'first' };
+  }
+  const pollAt = sight.heardAt + (state.watched ? longestSilence(sight, terms) : POLL_MS);
+  if (now.monotonic >= pollAt) return { do: 'read', why: state.watched ? 'silence' : 'poll' };
+  return wait(Math.min(claimAt, pollAt) - now.monotonic);
+}
+
+/**
+ * When this lease may be claimed, on our own monotonic clock: a vacant one when we saw it so; a held one
+ * when its spec has stood still for its own duration since *we* first saw it. At once if it is a claim of
+ * our own that nobody ever believed in, or if the API server's clock shows it long dead.
+ */
+export function claimableAt(sight: Present, holdOffMs: number, terms: Terms): number {
+  const { record, mark } = sight.lease;
+  if (mark?.nonce === terms.nonce) return sight.firstSeenAt;
+  if (isVacant(record)) return sight.firstSeenAt + holdOffMs;
+  if (isLongDead(sight.lease, terms)) return sight.firstSeenAt;
+  return sight.firstSeenAt + (record.durationMs ?? terms.durationMs) + holdOffMs;
+}
+
+/** Both stamps are the server's; twice the duration tolerates API servers a whole duration apart. */
+function isLongDead({ idleMs, record }: Lease, terms: Terms): boolean {
+  if (!terms.trustServerClock || idleMs === null) return false;
+  return idleMs >= 2 * (record.durationMs ?? terms.durationMs) + SERVER_CLOCK_SLACK_MS;
+}
+
+/** The holder's renewals are the heartbeat of the watch: twice their gap without one is a silent watch. */
+function longestSilence(sight: Present, terms: Terms): number {
+  const durationMs = sight.lease.record.durationMs ?? terms.durationMs;
+  if (sight.gapMs === null) return durationMs / 2;
+  return Math.min(Math.max(2 * sight.gapMs, SHORTEST_SILENCE_MS), durationMs);
+}
+
+function holdingStep(state: Holding, now: Instant, terms: Terms): Step {
+  if (isBusy(state)) return wait(state.heldUntil - now.elapsed);
+  const dueAt = state.readAt ?? state.renewAt;
+  if (now.elapsed < dueAt) return wait(Math.min(dueAt, state.heldUntil) - now.elapsed);
+  if (state.readAt !== null) return { do: 'read', why: 'doubt' };
+  const { lease } = state.sight;
+  const stamp = stampAfter(state.lastStamp, lease.record.renewTime, now);
+  return write('renew', state.sight, stamp, {
+    record: { ...lease.record, ...held(terms), renewTime: stamp },
+    mark: { nonce: terms.nonce, token: state.token },
+  });
+}
+
+function vacatingStep(state: Vacating, now: Instant, terms: Terms): Step {
+  const { sight } = state;
+  if (isBusy(state)) return wait(state.giveUpAt - now.monotonic);
+  if (now.monotonic < state.retryAt) return wait(state.retryAt - now.monotonic);
+  if (sight.kind === 'unknown') return { do: 'read', why: 'doubt' };
+  if (state.readAt !== null) return readWhenDue(state.readAt, now.monotonic);
+  if (sight.kind !== 'present') return wait(state.giveUpAt - now.monotonic);
+  const stamp = stampAfter(state.lastStamp, null, now);
+  const { record, mark } = sight.lease;
+  if (mark?.nonce === terms.nonce) {
+    return write('vacate', sight, stamp, vacancy(stamp, record.transitions));
+  }
+  if (state.confirmed) return { do: 'delete', base: sight.lease };
+  return write('bump', sight, stamp, { record, mark, bump: `${terms.nonce}.${stamp}` });
+}
+
+function claim(state: Seeking, sight: Present, now: Instant, terms: Terms): Step {
+  const stamp = stampAfter(state.lastStamp, null, now);
+  const transitions = Math.min(sight.lease.record.transitions + 1, MAX_TRANSITIONS);
+  return write('claim', sight, stamp, {
+    record: { ...held(terms), acquireTime: stamp, renewTime: stamp, transitions },
+    // The version replaced: known before the write, so the write itself stores it; and any later
+    // acquisition replaces this write's version or a newer one, also after a deletion.
+    mark: { nonce: terms.nonce, token: sight.version },
+  });
+}
+
+function held(terms: Terms): Pick<LeaseRecord, 'holder' | 'durationMs'> {
+  return { holder: terms.identity, durationMs: terms.durationMs };
+}
+
+/** The form of release that every other elector accepts at once: null or missing fields make some stick. */
+function vacancy(stamp: number, transitions: number): Change {
+  const times = { acquireTime: stamp, renewTime: stamp };
+  return {
+    record: { holder: '', durationMs: VACANT_DURATION_MS, ...times, transitions },
+    mark: null,
+  };
+}
+
+/**
+ * Unique among our writes; and a second beyond the renewal it replaces, for readers that see whole seconds
+ * and for a wall clock that stands still: identical bytes would be no write at all to the server.
+ */
+function stampAfter(lastStamp: number, replaced: number | null, now: Instant): number {
+  return Math.floor(Math.max(now.wall, lastStamp + 1, (replaced ?? 0) + 1_000));
+}
+
+function write(intent: Write['intent'], sight: Present, stamp: number, change: Change): Step {
+  const fresh = { intent, base: sight.version, stamp, sentAt: null, awaited: true } as const;
+  return { do: 'write', write: fresh, base: sight.lease, change };
+}
+
+function isBusy(state: Seeking | Holding | Vacating): boolean {
+  return state.asking !== null || state.writes.some((one) => one.awaited);
+}
+
+function readWhenDue(readAt: number, now: number): Step {
+  return now >= readAt ? { do: 'read', why: 'doubt' } : wait(readAt - now);
+}
+
+function wait(ms: number): Step {
+  return { do: 'wait', ms: Math.max(ms, 0) };
+}

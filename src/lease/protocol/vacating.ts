@@ -1,0 +1,85 @@
+/**
+ * Pure: events of an attempt that ended and clears up behind itself: not held any more, whatever is pending.
+ */
+import type { Instant } from '../clock.js';
+import type { Event, State, Terms, Vacating, Verdict } from './state.js';
+import {
+  RETRY_PAUSE_MS,
+  common,
+  isOpen,
+  landedWrite,
+  overdue,
+  stillPossible,
+  without,
+} from './writes.js';
+
+/** How long an ended attempt goes on clearing up behind itself. */
+const GIVE_UP_MS = 5_000;
+
+export function clearUp(
+  from: Pick<Vacating, 'sight' | 'writes' | 'readAt' | 'lastStamp' | 'wasHeld'>,
+  now: Instant,
+): Vacating {
+  const giveUpAt = now.monotonic + GIVE_UP_MS;
+  const fresh = { asking: null, retryAt: now.monotonic, confirmed: false } as const;
+  return { kind: 'vacating', ...from, ...fresh, giveUpAt };
+}
+
+export function vacating(state: Vacating, event: Event, now: Instant, terms: Terms): State {
+  return settle(absorb(state, event, now, terms), now, terms);
+}
+
+function absorb(state: Vacating, event: Event, now: Instant, terms: Terms): Vacating {
+  switch (event.type) {
+    case 'news': {
+      const landed = landedWrite(state.writes, event.sight, terms);
+      const isChange = event.sight.serial !== state.sight.serial;
+      return {
+        ...state,
+        sight: event.sight,
+        writes: stillPossible(state.writes, event.sight),
+        readAt: isChange ? null : state.readAt,
+        confirmed: state.confirmed || landed?.intent === 'vacate',
+      };
+    }
+    case 'settled':
+      return vacatingSettled(state, event.stamp, event.verdict, now);
+    case 'answered': {
+      const failed = event.verdict.kind === 'unknown' || event.verdict.kind === 'refused';
+      // Deleting is a courtesy, tried once: the lease is vacant already.
+      if (event.request === 'delete') return { ...state, asking: null, giveUpAt: now.monotonic };
+      const next = { ...state, asking: null };
+      if (failed)
+        return { ...next, readAt: now.monotonic, retryAt: now.monotonic + RETRY_PAUSE_MS };
+      return { ...next, readAt: null };
+    }
+    case 'silent':
+      if (!isOpen(state, event.stamp)) return state;
+      return { ...overdue(state, event.stamp), readAt: now.monotonic };
+    case 'watch':
+      return state;
+    default:
+      return common(state, event, now);
+  }
+}
+
+function vacatingSettled(state: Vacating, stamp: number, verdict: Verdict, now: Instant): Vacating {
+  if (!isOpen(state, stamp)) return state;
+  const next = verdict.kind === 'unknown' ? overdue(state, stamp) : without(state, stamp);
+  const retryAt = verdict.kind === 'refused' ? now.monotonic + RETRY_PAUSE_MS : state.retryAt;
+  return { ...next, readAt: now.monotonic, retryAt };
+}
+
+/** Ends the clearing up when nothing of ours is left, nor can come, or when the effort is spent. */
+function settle(state: Vacating, now: Instant, terms: Terms): State {
+  const how = state.confirmed ? 'released' : state.wasHeld ? 'left' : 'withdrawn';
+  if (now.monotonic >= state.giveUpAt) return { kind: 'over', end: { how } };
+  const isPending = state.asking !== null || state.readAt !== null || state.writes.length > 0;
+  const { sight } = state;
+  if (isPending || sight.kind === 'unknown') return state;
+  if (sight.kind === 'present') {
+    if (sight.lease.mark?.nonce === terms.nonce) return state;
+    if (state.confirmed && terms.deleteOnRelease && sight.lease.record.holder === '') return state;
+  }
+  return { kind: 'over', end: { how } };
+}
