@@ -53,7 +53,7 @@ export abstract class SyncError extends Error {
     for (const [key, value] of Object.entries(this)) {
       if (key !== 'cause') fields[key] = plain(value);
     }
-    if (this.cause !== undefined) fields['cause'] = plain(this.cause);
+    if (this.cause !== undefined) fields.cause = plain(this.cause);
     return fields;
   }
 }
@@ -125,13 +125,14 @@ export class AcquireTimeoutError extends SyncError {
   }
 }
 
-/** Why a lock is no longer ours. */
-export type LossReason = 'expired' | 'taken-over' | 'deleted';
+/** Why a lock is no longer ours; `released` only where a released handle is asked to be held. */
+export type LossReason = 'expired' | 'taken-over' | 'deleted' | 'released';
 
 const lossWords: Record<LossReason, string> = {
   expired: 'it could not be renewed in time',
   'taken-over': 'the Lease names another holder',
   deleted: 'the Lease was deleted',
+  released: 'it was released by its holder',
 };
 
 /** The lock may no longer be ours: stop the work. It cannot be had back; acquire anew. */

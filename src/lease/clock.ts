@@ -15,6 +15,8 @@ export interface Clock {
   now(): Instant;
   /** Calls back once after `ms`, any length; returns the way to call it off. */
   after(ms: number, callback: () => void): () => void;
+  /** Keeps the process alive until the returned function is called. */
+  keepAlive(): () => void;
 }
 
 /** Longest delay `setTimeout` takes; beyond it fires at once. */
@@ -56,5 +58,9 @@ export const systemClock: Clock = {
     };
     arm(ms);
     return () => clearTimeout(timer);
+  },
+  keepAlive() {
+    const anchor = setInterval(() => undefined, MAX_TIMER_MS);
+    return () => clearInterval(anchor);
   },
 };

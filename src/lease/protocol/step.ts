@@ -21,6 +21,9 @@ const VACANT_DURATION_MS = 1_000;
 /** `leaseTransitions` is an int32 on the wire; it is for people to read, tokens do not depend on it. */
 const MAX_TRANSITIONS = 2 ** 31 - 1;
 
+/** Longest wait for one answer; a shorter budget shortens it. */
+const REQUEST_LIMIT_MS = 5_000;
+
 const NEVER: Step = { do: 'wait', ms: Infinity };
 
 export function nextStep(state: State, now: Instant, terms: Terms): Step {
@@ -34,6 +37,27 @@ export function nextStep(state: State, now: Instant, terms: Terms): Step {
     case 'over':
       return { do: 'end' };
   }
+}
+
+/** How long belief lasts from now without another renewal, in milliseconds; zero when nothing is held. */
+export function beliefMs(state: State, now: Instant): number {
+  return state.kind === 'holding' ? Math.max(state.heldUntil - now.elapsed, 0) : 0;
+}
+
+/** Over half of the belief that a renewal gives is used up. */
+export function isLate(state: Holding, now: Instant, terms: Terms): boolean {
+  return beliefMs(state, now) < (terms.durationMs - terms.marginMs) / 2;
+}
+
+/** Within what time a request is of use at all, and how long to wait for its answer once it is sent. */
+export function requestBudget(state: State, now: Instant): { withinMs: number; limitMs: number } {
+  const withinMs =
+    state.kind === 'holding'
+      ? beliefMs(state, now)
+      : state.kind === 'vacating'
+        ? Math.max(state.giveUpAt - now.monotonic, 0)
+        : REQUEST_LIMIT_MS;
+  return { withinMs, limitMs: Math.min(withinMs, REQUEST_LIMIT_MS) };
 }
 
 function seekingStep(state: Seeking, now: Instant, terms: Terms): Step {

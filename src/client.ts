@@ -1,0 +1,125 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { InvalidOptionError, type SyncWarning } from './errors.js';
+import { systemClock } from './lease/clock.js';
+import { LeaseHost } from './lease/host.js';
+import type { KubeConfigLike } from './lease/kube/config.js';
+import { connect } from './lease/kube/connect.js';
+import { checkIdentity, checkNamespace, rejectUnknown } from './options.js';
+
+export interface LeaseClientOptions {
+  /**
+   * How to reach the cluster: a KubeConfig of @kubernetes/client-node 1.x or 2.x, or anything of that shape.
+   * Default: what client-node's `loadFromDefault` finds.
+   */
+  readonly kubeConfig?: KubeConfigLike | undefined;
+  /** Default for locks and elections. Default: the kubeconfig context's, the service account's, POD_NAMESPACE, `default`. */
+  readonly namespace?: string | undefined;
+  /** Default for locks and elections. Default: POD_NAME, or the host name and random characters. */
+  readonly identity?: string | undefined;
+  /** Told once of each matter that works but deserves a look. Default: `process.emitWarning`. */
+  readonly onWarning?: ((warning: SyncWarning) => void) | undefined;
+}
+
+const hosts = new WeakMap<LeaseClient, LeaseHost>();
+
+/**
+ * The way to one cluster, shared by all locks and elections of a process: one is the rule.
+ *
+ * Constructing it does nothing; the configuration is read and the first request made on first use. It need
+ * not be closed for the process to exit once nothing is held or waited for.
+ */
+export class LeaseClient implements AsyncDisposable {
+  /** Default namespace given by option; otherwise the cluster configuration says it on first use. */
+  readonly namespace: string | undefined;
+  /** The name that this process goes by as a holder, unless a lock has its own. */
+  readonly identity: string;
+
+  /** @throws InvalidOptionError */
+  constructor(options: LeaseClientOptions = {}) {
+    rejectUnknown(options, ['kubeConfig', 'namespace', 'identity', 'onWarning']);
+    const { kubeConfig, namespace, identity, onWarning } = options;
+    if (namespace !== undefined) checkNamespace(namespace);
+    if (identity !== undefined) checkIdentity(identity);
+    checkKubeConfig(kubeConfig);
+    if (onWarning !== undefined && typeof onWarning !== 'function') {
+      throw new InvalidOptionError('onWarning', onWarning, 'must be a function');
+    }
+    this.namespace = namespace;
+    this.identity = identity ?? defaultIdentity();
+    const warn = once(onWarning ?? ((warning) => process.emitWarning(warning)));
+    const clock = systemClock;
+    const host = new LeaseHost({
+      clock,
+      warn,
+      connect: () => connect({ ...(kubeConfig === undefined ? {} : { kubeConfig }), clock, warn }),
+    });
+    hosts.set(this, host);
+  }
+
+  /**
+   * Releases everything held and calls off every wait, which rejects with ClosedError. Resolves, within
+   * about 5 s, when nothing is left running; never rejects. A lease whose release the server did not
+   * confirm by then runs out by itself.
+   */
+  async close(): Promise<void> {
+    await hostOf(this).close();
+  }
+
+  /** As {@link close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** What is behind a client, for locks and elections. */
+export function hostOf(client: LeaseClient): LeaseHost {
+  const host = hosts.get(client);
+  if (host === undefined) {
+    throw new InvalidOptionError(
+      'client',
+      client,
+      'must be a LeaseClient of this copy of the package',
+    );
+  }
+  return host;
+}
+
+let shared: LeaseClient | null = null;
+
+/** The client of all who name none: made on first use, and made anew after it was closed. */
+export function defaultClient(): LeaseClient {
+  if (shared === null || hostOf(shared).closing.aborted) shared = new LeaseClient();
+  return shared;
+}
+
+function defaultIdentity(): string {
+  const podName = process.env.POD_NAME?.trim();
+  if (podName !== undefined && podName !== '') return podName;
+  return `${hostname()}_${randomBytes(6).toString('base64url')}`;
+}
+
+function checkKubeConfig(kubeConfig: unknown): void {
+  if (kubeConfig === undefined) return;
+  const { getCurrentCluster, applyToHTTPSOptions } = (kubeConfig ?? {}) as Partial<KubeConfigLike>;
+  if (typeof getCurrentCluster === 'function' && typeof applyToHTTPSOptions === 'function') return;
+  throw new InvalidOptionError(
+    'kubeConfig',
+    kubeConfig,
+    'must be a KubeConfig of @kubernetes/client-node (loaded), or the kubeConfig of an embedded server',
+  );
+}
+
+/** A process that holds a thousand locks is told once, not a thousand times an hour. */
+const REMEMBERED_WARNINGS = 1_000;
+
+function once(tell: (warning: SyncWarning) => void): (warning: SyncWarning) => void {
+  const told = new Set<string>();
+  return (warning) => {
+    const matter = `${warning.code} ${warning.message}`;
+    if (told.has(matter)) return;
+    if (told.size >= REMEMBERED_WARNINGS) told.clear();
+    told.add(matter);
+    tell(warning);
+  };
+}

@@ -1,0 +1,45 @@
+/**
+ * Locks and leader election for Node.js on Kubernetes Leases.
+ *
+ * ```ts
+ * import { Lock } from '@metaparticle/sync';
+ *
+ * const lock = new Lock('nightly-report');
+ * await lock.withLock(async ({ signal, fencingToken }) => {
+ *   // stop when `signal` aborts; pass `fencingToken` to what the lock protects
+ * });
+ * ```
+ *
+ * @packageDocumentation
+ */
+export { LeaseClient, type LeaseClientOptions } from './client.js';
+export {
+  AcquireTimeoutError,
+  ApiError,
+  ApiUnreachableError,
+  ClosedError,
+  ForbiddenError,
+  InvalidOptionError,
+  LockLostError,
+  NamespaceError,
+  NoClusterConfigError,
+  SyncError,
+  SyncWarning,
+  UnauthorizedError,
+  UnsupportedLeaseError,
+  isSyncError,
+  type LossReason,
+  type SyncErrorCode,
+  type SyncWarningCode,
+} from './errors.js';
+export { diagnosticsChannels, type EventMessage, type StepMessage } from './diagnostics.js';
+export type { KubeConfigLike } from './lease/kube/config.js';
+export {
+  Lock,
+  type AcquireOptions,
+  type Held,
+  type LockOptions,
+  type TryAcquireOptions,
+} from './lock/lock.js';
+export type { LockHandle } from './lock/handle.js';
+export type { LeaseOptions, OwnerReference } from './options.js';

@@ -1,0 +1,116 @@
+import { ClosedError, type SyncError, type SyncWarning } from '../errors.js';
+import type { Clock } from './clock.js';
+import { Keeper, type KeeperHooks } from './keeper.js';
+import type { Connection } from './kube/connect.js';
+import type { Terms } from './protocol/state.js';
+import { keyOf, type Lease, type LeaseKey } from './record.js';
+import type { Decoration } from './store.js';
+import { LeaseView } from './view.js';
+
+export interface HostPorts {
+  readonly clock: Clock;
+  connect(): Promise<Connection>;
+  warn(warning: SyncWarning): void;
+}
+
+/** How an attempt is described by whoever wants it. */
+export interface Attempt {
+  readonly terms: Terms;
+  readonly decoration: Decoration;
+  readonly keepProcessAlive: boolean;
+}
+
+/**
+ * What all locks and elections of one client share: the connection, one view per lease, the attempts that
+ * are under way, and the way to end them all.
+ */
+export class LeaseHost {
+  readonly clock: Clock;
+  readonly #ports: HostPorts;
+  readonly #views = new Map<string, LeaseView>();
+  readonly #attempts = new Map<Keeper, Promise<void>>();
+  readonly #closing = new AbortController();
+  #connection: Promise<Connection> | null = null;
+  #held = 0;
+
+  constructor(ports: HostPorts) {
+    this.#ports = ports;
+    this.clock = ports.clock;
+  }
+
+  /** Aborted with a ClosedError once the client is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** Opens the connection on first use; a failure is not kept, the next call tries anew. */
+  connect(): Promise<Connection> {
+    this.closing.throwIfAborted();
+    this.#connection ??= this.#ports.connect().catch((error: unknown) => {
+      this.#connection = null;
+      throw error;
+    });
+    return this.#connection;
+  }
+
+  view(key: LeaseKey, connection: Connection): LeaseView {
+    const name = keyOf(key);
+    const known = this.#views.get(name);
+    if (known !== undefined) return known;
+    const view = new LeaseView(key, connection.watch, this.clock, () => {
+      if (!view.turns.isTaken) this.#views.delete(name);
+    });
+    this.#views.set(name, view);
+    return view;
+  }
+
+  /** Starts an attempt. Its keeper is looked after until it ended, also when nobody waits for it any more. */
+  attempt(view: LeaseView, connection: Connection, what: Attempt, hooks: KeeperHooks): Keeper {
+    const ports = {
+      clock: this.clock,
+      store: connection.store,
+      view,
+      decoration: what.decoration,
+      warn: (warning: SyncWarning) => this.#ports.warn(warning),
+    };
+    let letGo: (() => void) | null = null;
+    let ended: () => void;
+    const end = new Promise<void>((resolve) => (ended = resolve));
+    const keeper = new Keeper(ports, what.terms, {
+      acquired: () => {
+        letGo = what.keepProcessAlive ? this.keepAlive() : () => undefined;
+        connection.holding(++this.#held);
+        hooks.acquired();
+      },
+      failed: (error: SyncError) => hooks.failed(error),
+      busy: (lease: Lease) => hooks.busy(lease),
+      ended: () => {
+        if (letGo !== null) connection.holding(--this.#held);
+        letGo?.();
+        this.#attempts.delete(keeper);
+        ended();
+        hooks.ended();
+      },
+    });
+    this.#attempts.set(keeper, end);
+    return keeper;
+  }
+
+  /** Keeps the process alive until called back; as often as one likes. */
+  keepAlive(): () => void {
+    return this.clock.keepAlive();
+  }
+
+  /** Releases what is held, calls off what is waited for, ends the connection. Each bounded by the protocol. */
+  async close(): Promise<void> {
+    if (this.closing.aborted) return;
+    const letGo = this.keepAlive();
+    this.#closing.abort(new ClosedError());
+    for (const keeper of this.#attempts.keys()) keeper.stop();
+    await Promise.all(this.#attempts.values());
+    for (const view of this.#views.values()) view.close();
+    const connection = await this.#connection?.catch(() => null);
+    connection?.close();
+    letGo();
+  }
+}

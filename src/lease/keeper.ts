@@ -1,0 +1,302 @@
+import debug from 'debug';
+import { publishEvent, publishStep } from '../diagnostics.js';
+import { LockLostError, type SyncError, type SyncWarning } from '../errors.js';
+import { Alarm } from './alarm.js';
+import type { Clock } from './clock.js';
+import { advance } from './protocol/advance.js';
+import { isHeld } from './protocol/holding.js';
+import { seek } from './protocol/seeking.js';
+import type { Event, Over, State, Step, Terms, Verdict } from './protocol/state.js';
+import { beliefMs, nextStep, requestBudget } from './protocol/step.js';
+import { keyOf, type Lease, type LeaseKey } from './record.js';
+import type {
+  CreateOutcome,
+  Decoration,
+  DeleteOutcome,
+  LeaseStore,
+  ReadOutcome,
+  RequestOptions,
+  WriteOutcome,
+} from './store.js';
+import type { LeaseView } from './view.js';
+
+const log = debug('metaparticle:sync:keeper');
+
+/** What a keeper tells the one who holds it. Each is called at most once, `ended` last of all. */
+export interface KeeperHooks {
+  /** The lease is ours this instant. */
+  acquired(): void;
+  /** It will not be: a failure that waiting does not mend. */
+  failed(error: SyncError): void;
+  /** Somebody else holds it, and these terms do not wait. */
+  busy(lease: Lease): void;
+  /** Nothing is under way any more. */
+  ended(): void;
+}
+
+export interface KeeperPorts {
+  readonly clock: Clock;
+  readonly store: LeaseStore;
+  readonly view: LeaseView;
+  readonly decoration: Decoration;
+  warn(warning: SyncWarning): void;
+}
+
+/**
+ * Performs what the protocol decides for one attempt at one lease, and owns its timer. It carries out
+ * steps, brings back events and flips the signals in the same tick; it never compares times itself.
+ */
+export class Keeper {
+  readonly #ports: KeeperPorts;
+  readonly #terms: Terms;
+  readonly #hooks: KeeperHooks;
+  readonly #loss = new AbortController();
+  readonly #alarm: Alarm;
+  readonly #leave: () => void;
+  #state: State;
+  /** True until the constructor is done with: nothing is performed before. */
+  #isPumping = true;
+  #cancelTimer: (() => void) | null = null;
+  #lastFailure: SyncError | undefined;
+  #token: bigint | null = null;
+  #sentAt = 0;
+
+  constructor(ports: KeeperPorts, terms: Terms, hooks: KeeperHooks) {
+    this.#ports = ports;
+    this.#terms = terms;
+    this.#hooks = hooks;
+    const { view, clock } = ports;
+    this.#alarm = new Alarm(view, terms, (warning) => ports.warn(warning));
+    this.#state = seek(view.sight, clock.now(), view.holdOffMs(terms.identity));
+    this.#leave = view.join({
+      nonce: terms.nonce,
+      news: () => this.#news(),
+      watch: (live, gap) => this.#dispatch({ type: 'watch', live, gap }),
+    });
+    queueMicrotask(() => {
+      this.#isPumping = false;
+      this.#pump();
+    });
+  }
+
+  /** Aborted, with a LockLostError, once the lease may no longer be ours; not by our own release. */
+  get signal(): AbortSignal {
+    return this.#loss.signal;
+  }
+
+  /** The token of the term, `null` before it. */
+  get token(): bigint | null {
+    return this.#token;
+  }
+
+  /** The last failed request, for whoever has to explain a time-out. */
+  get lastFailure(): SyncError | undefined {
+    return this.#lastFailure;
+  }
+
+  get end(): Over['end'] | null {
+    return this.#state.kind === 'over' ? this.#state.end : null;
+  }
+
+  /** Asks the clock. When belief has ended, the signal is aborted before this returns. */
+  isHeld(): boolean {
+    if (this.#state.kind !== 'holding') return false;
+    if (isHeld(this.#state, this.#ports.clock.now())) return true;
+    this.#dispatch({ type: 'tick' });
+    return false;
+  }
+
+  /** How long {@link isHeld} stays true without another renewal. */
+  remainingMs(): number {
+    return this.isHeld() ? beliefMs(this.#state, this.#ports.clock.now()) : 0;
+  }
+
+  /** Releases what is held, or calls the acquisition off; from here on it is not held. */
+  stop(): void {
+    const { kind } = this.#state;
+    if (kind === 'seeking' || kind === 'holding') this.#dispatch({ type: 'stop' });
+  }
+
+  #news(): void {
+    const { view } = this.#ports;
+    const holdOffMs = view.holdOffMs(this.#terms.identity);
+    this.#dispatch({ type: 'news', sight: view.sight, holdOffMs });
+  }
+
+  #dispatch(event: Event): void {
+    this.#absorb(event);
+    this.#pump();
+  }
+
+  /** State and signals flip here, in one tick with the event. */
+  #absorb(event: Event): void {
+    const before = this.#state;
+    if (before.kind === 'over') return;
+    const now = this.#ports.clock.now();
+    const after = advance(before, event, now, this.#terms);
+    this.#state = after;
+    log('%s %s: %s -> %s', keyOf(this.#ports.view.key), event.type, before.kind, after.kind);
+    publishEvent(() => ({ ...this.#subject(), event, before, after }));
+    if (before.kind === 'seeking' && after.kind === 'holding') {
+      this.#token = after.token;
+      this.#hooks.acquired();
+    }
+    if (after.kind === 'over') this.#finish(after);
+    else this.#alarm.look(before, after, now, this.#lastFailure);
+  }
+
+  #finish({ end }: Over): void {
+    this.#cancelTimer?.();
+    this.#leave();
+    if (end.how === 'lost') {
+      const name = keyOf(this.#ports.view.key);
+      this.#loss.abort(new LockLostError(name, end.reason, end.token, this.#lastFailure));
+    }
+    this.#hooks.ended();
+  }
+
+  /** Performs steps until one says to wait. Not re-entered by what a step or a hook sets off. */
+  #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    try {
+      while (this.#state.kind !== 'over') {
+        const step = nextStep(this.#state, this.#ports.clock.now(), this.#terms);
+        if (step.do === 'wait') {
+          this.#sleep(step.ms);
+          return;
+        }
+        this.#perform(step);
+      }
+    } finally {
+      this.#isPumping = false;
+    }
+  }
+
+  #sleep(ms: number): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    if (ms === Infinity) return;
+    this.#cancelTimer = this.#ports.clock.after(ms, () => this.#dispatch({ type: 'tick' }));
+  }
+
+  #perform(step: Step): void {
+    publishStep(() => ({ ...this.#subject(), step, state: this.#state }));
+    log('%s does %s', keyOf(this.#ports.view.key), step.do);
+    switch (step.do) {
+      case 'fail':
+        this.#hooks.failed(step.error);
+        {
+          this.stop();
+          return;
+        }
+      case 'yield':
+        this.#hooks.busy(step.lease);
+        {
+          this.stop();
+          return;
+        }
+      case 'wait':
+      case 'end':
+        return;
+      default:
+        this.#absorb({ type: 'begun', step });
+        void this.#request(step);
+    }
+  }
+
+  async #request(step: Exclude<Step, { do: 'wait' | 'end' | 'fail' | 'yield' }>): Promise<void> {
+    const { store, view, decoration } = this.#ports;
+    const options = this.#requestOptions();
+    const asked = view.sight.serial;
+    switch (step.do) {
+      case 'read': {
+        if (step.why === 'silence') view.suspect();
+        const verdict = this.#learn(await store.read(view.key, options), asked);
+        this.#dispatch({ type: 'answered', request: 'read', verdict });
+        return;
+      }
+      case 'create': {
+        const outcome = await store.create(view.key, step.change, decoration, options);
+        const verdict = this.#learn(outcome, null);
+        this.#dispatch({ type: 'answered', request: 'create', verdict });
+        return;
+      }
+      case 'delete': {
+        const verdict = this.#learn(await store.delete(step.base, options), null);
+        this.#dispatch({ type: 'answered', request: 'delete', verdict });
+        return;
+      }
+      case 'write': {
+        const { stamp, intent } = step.write;
+        const timed = this.#timed(stamp, options);
+        const outcome = await store.write(step.base, step.change, decoration, timed);
+        const verdict = this.#learn(outcome, asked);
+        if (verdict.kind === 'conflict' && intent === 'claim') view.lostRace();
+        if (verdict.kind === 'ok') view.measured(this.#ports.clock.now().monotonic - this.#sentAt);
+        this.#dispatch({ type: 'settled', stamp, verdict });
+        return;
+      }
+    }
+  }
+
+  #requestOptions(): RequestOptions {
+    const now = this.#ports.clock.now();
+    const { withinMs, limitMs } = requestBudget(this.#state, now);
+    return { deadline: now.monotonic + withinMs, limitMs };
+  }
+
+  #timed(stamp: number, options: RequestOptions): RequestOptions {
+    const { clock } = this.#ports;
+    return {
+      ...options,
+      onSent: () => {
+        this.#sentAt = clock.now().monotonic;
+        this.#dispatch({ type: 'sent', stamp });
+      },
+      onSilent: () => this.#dispatch({ type: 'silent', stamp }),
+    };
+  }
+
+  /** Passes on what an outcome tells of the lease, and says how the request itself ended. */
+  #learn(
+    outcome: ReadOutcome | CreateOutcome | WriteOutcome | DeleteOutcome,
+    asked: number | null,
+  ): Verdict {
+    const { view } = this.#ports;
+    switch (outcome.kind) {
+      case 'found':
+        view.learn({ kind: 'present', lease: outcome.lease, asked });
+        return { kind: 'ok' };
+      case 'created':
+      case 'written':
+        // An answer to a write is ordered by its version alone, like an event.
+        view.learn({ kind: 'present', lease: outcome.lease, asked: null });
+        return { kind: 'ok' };
+      case 'missing':
+        view.learn({ kind: 'absent', version: null, asked });
+        return { kind: 'ok' };
+      case 'deleted':
+        return { kind: 'ok' };
+      case 'exists':
+      case 'conflict':
+        return { kind: 'conflict' };
+      case 'refused':
+        this.#failedWith(outcome.error, outcome.transient);
+        return outcome;
+      case 'unknown':
+        this.#failedWith(outcome.error, true);
+        return { kind: 'unknown' };
+    }
+  }
+
+  #failedWith(error: SyncError, isTransient: boolean): void {
+    this.#lastFailure = error;
+    if (!isTransient) this.#alarm.refused(this.#state, error);
+  }
+
+  #subject(): { key: LeaseKey; identity: string; nonce: string } {
+    const { identity, nonce } = this.#terms;
+    return { key: this.#ports.view.key, identity, nonce };
+  }
+}

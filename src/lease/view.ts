@@ -1,0 +1,141 @@
+import type { Clock } from './clock.js';
+import { isVacant, type LeaseKey } from './record.js';
+import { holdOffMs, lostRace, noRivals, sawHolder, type Rivals } from './protocol/rivals.js';
+import { nothingSeen, observe, type News, type Sight } from './protocol/sight.js';
+import type { LeaseWatch, WatchSubscription } from './store.js';
+import { Turns } from './turns.js';
+
+export interface ViewListener {
+  /** Nonce of the listening attempt. */
+  readonly nonce: string;
+  /** The sight changed. */
+  news(): void;
+  watch(live: boolean, gap: boolean): void;
+}
+
+/** A watch is kept so long after its last listener, so that taking a lock in a row opens only one. */
+export const LINGER_MS = 30_000;
+
+/** First guess of a round trip, until one was measured. */
+const ROUND_TRIP_GUESS_MS = 5;
+
+/**
+ * What one client knows of one lease, shared by all attempts at it: the sight, the rivals, the watch and
+ * the local queue. Everybody's news comes through {@link LeaseView.learn}; it alone judges what is new.
+ */
+export class LeaseView {
+  readonly turns = new Turns();
+  readonly #listeners = new Set<ViewListener>();
+  #sight: Sight = nothingSeen;
+  #rivals: Rivals = noRivals;
+  #formerHolder = '';
+  #roundTripMs = ROUND_TRIP_GUESS_MS;
+  #subscription: WatchSubscription | null = null;
+  #live = false;
+  #stopLingering: (() => void) | null = null;
+
+  constructor(
+    readonly key: LeaseKey,
+    readonly watch: LeaseWatch,
+    readonly clock: Clock,
+    /** Called when nobody has listened for a while. */
+    readonly onIdle: () => void,
+  ) {}
+
+  get sight(): Sight {
+    return this.#sight;
+  }
+
+  /** Identity of the holder last seen; `null` when vacant or unknown. */
+  get holder(): string | null {
+    return this.#sight.kind === 'present' ? this.#sight.lease.record.holder || null : null;
+  }
+
+  learn(news: News): void {
+    const before = this.#sight;
+    this.#sight = observe(before, news, this.clock.now().monotonic);
+    if (this.#sight === before) return;
+    this.#noteHolder(before);
+    for (const listener of [...this.#listeners]) listener.news();
+  }
+
+  /** A lost compare-and-swap: others are about, though none may have been seen yet. */
+  lostRace(): void {
+    this.#rivals = lostRace(this.#rivals);
+  }
+
+  measured(roundTripMs: number): void {
+    this.#roundTripMs += (roundTripMs - this.#roundTripMs) / 8;
+  }
+
+  /** How long a claim of this identity should hold off after the news just learnt. */
+  holdOffMs(identity: string): number {
+    const idle = [identity, this.#formerHolder];
+    return holdOffMs(this.#rivals, idle, this.#roundTripMs, Math.random());
+  }
+
+  /** Whether the nonce belongs to an attempt of this client that is still about. */
+  isLocal(nonce: string): boolean {
+    return [...this.#listeners].some((listener) => listener.nonce === nonce);
+  }
+
+  /** @returns the way to leave */
+  join(listener: ViewListener): () => void {
+    this.#stopLingering?.();
+    this.#stopLingering = null;
+    this.#listeners.add(listener);
+    this.#subscribe();
+    if (this.#live) listener.watch(true, false);
+    return () => this.#leave(listener);
+  }
+
+  /** The watch was silent for too long. */
+  suspect(): void {
+    this.#subscription?.suspect();
+  }
+
+  close(): void {
+    this.#stopLingering?.();
+    this.#stopLingering = null;
+    this.#subscription?.close();
+    this.#subscription = null;
+    this.#live = false;
+  }
+
+  #leave(listener: ViewListener): void {
+    this.#listeners.delete(listener);
+    if (this.#listeners.size > 0 || this.#stopLingering !== null) return;
+    this.#stopLingering = this.clock.after(LINGER_MS, () => {
+      this.close();
+      this.onIdle();
+    });
+  }
+
+  #subscribe(): void {
+    const from = this.#sight.kind === 'present' ? this.#sight.version : null;
+    this.#subscription ??= this.watch.subscribe(this.key, from, {
+      news: (news) => this.learn({ ...news, asked: null }),
+      live: (on) => {
+        this.#live = on;
+        this.#tell(on, false);
+      },
+      gap: () => this.#tell(this.#live, true),
+    });
+  }
+
+  #tell(live: boolean, gap: boolean): void {
+    for (const listener of [...this.#listeners]) listener.watch(live, gap);
+  }
+
+  #noteHolder(before: Sight): void {
+    const former = before.kind === 'present' ? before.lease.record.holder : '';
+    if (this.#sight.kind !== 'present') return;
+    const { record } = this.#sight.lease;
+    if (isVacant(record)) {
+      if (former !== '') this.#formerHolder = former;
+    } else if (record.holder !== former) {
+      this.#formerHolder = '';
+      this.#rivals = sawHolder(this.#rivals, record.holder);
+    }
+  }
+}

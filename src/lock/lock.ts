@@ -1,0 +1,263 @@
+import { randomBytes } from 'node:crypto';
+import { defaultClient, hostOf, type LeaseClient } from '../client.js';
+import {
+  AcquireTimeoutError,
+  ApiUnreachableError,
+  isSyncError,
+  type SyncError,
+} from '../errors.js';
+import type { Attempt, LeaseHost } from '../lease/host.js';
+import type { Keeper } from '../lease/keeper.js';
+import type { Connection } from '../lease/kube/connect.js';
+import { keyOf } from '../lease/record.js';
+import type { LeaseView } from '../lease/view.js';
+import {
+  checkDuration,
+  checkName,
+  rejectUnknown,
+  resolveOptions,
+  type LeaseOptions,
+  type ResolvedOptions,
+} from '../options.js';
+import { LockHandle } from './handle.js';
+import { Wait } from './wait.js';
+
+export interface LockOptions extends LeaseOptions {
+  /** The way to the cluster. Default: one client shared by all who name none, made on first use. */
+  readonly client?: LeaseClient | undefined;
+}
+
+export interface TryAcquireOptions {
+  /** Calls the attempt off; it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface AcquireOptions extends TryAcquireOptions {
+  /** Longest wait in milliseconds; 0 is one attempt's worth of no patience. Default: no limit. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What the function given to {@link Lock.withLock} gets. */
+export interface Held {
+  /** Aborted when the lock is lost: stop the work. */
+  readonly signal: AbortSignal;
+  /** Hand it to whatever the lock protects, so that a late write can be refused. */
+  readonly fencingToken: bigint;
+  readonly handle: LockHandle;
+}
+
+/** `tryAcquire` gives up on an API server that does not answer for so long. */
+const TRY_LIMIT_MS = 5_000;
+
+/**
+ * A lock that only one of all who know its name can hold at a time, in the whole cluster.
+ *
+ * It is kept in the Lease of that name. It promises what the README calls its promises; it does not promise
+ * that a process which was paused after asking `isHeld()` has not been overtaken: for that, hand
+ * `fencingToken` to what you protect. Not reentrant: two acquisitions of one name exclude each other, also
+ * in one process. Waiters of one process are served first come, first served.
+ */
+export class Lock {
+  readonly #client: LeaseClient | undefined;
+  readonly #options: ResolvedOptions;
+  /** Name of the Lease. */
+  readonly name: string;
+
+  /** @throws InvalidOptionError */
+  constructor(name: string, options: LockOptions = {}) {
+    checkName(name);
+    this.#options = resolveOptions(options);
+    if (options.client !== undefined) hostOf(options.client);
+    this.#client = options.client;
+    this.name = name;
+  }
+
+  /**
+   * Waits until the lock is ours.
+   *
+   * @throws AcquireTimeoutError when `timeoutMs` is over; the signal's reason; ClosedError; and at once what
+   * waiting would not mend: UnauthorizedError, ForbiddenError, NamespaceError, NoClusterConfigError,
+   * UnsupportedLeaseError, ApiError. An API server that cannot be reached is waited for.
+   */
+  async acquire(options: AcquireOptions = {}): Promise<LockHandle> {
+    rejectUnknown(options, ['timeoutMs', 'signal']);
+    const { timeoutMs = Infinity, signal } = options;
+    checkDuration('timeoutMs', timeoutMs);
+    const host = hostOf(this.#getClient());
+    const wait = new Wait(host.clock, signals(host, signal), timeoutMs);
+    const run = new Run(this.name, this.#options, host, this.#getClient());
+    try {
+      const handle = await run.acquire(wait, false);
+      if (handle === null) throw new TypeError('only an impatient attempt gives way');
+      return handle;
+    } catch (error) {
+      if (!wait.isTimedOut || isSyncError(error)) throw error;
+      const { holder, lastFailure } = run;
+      throw new AcquireTimeoutError(run.label, holder, wait.waitedMs, lastFailure);
+    }
+  }
+
+  /**
+   * Takes the lock if nobody holds it: a handle, or `null` when somebody does (or waits for it in this
+   * process). A holder that is long dead by the API server's clock is taken over.
+   *
+   * @throws ApiUnreachableError after 5 s without a usable answer; otherwise as {@link acquire}
+   */
+  async tryAcquire(options: TryAcquireOptions = {}): Promise<LockHandle | null> {
+    rejectUnknown(options, ['signal']);
+    const host = hostOf(this.#getClient());
+    const wait = new Wait(host.clock, signals(host, options.signal), TRY_LIMIT_MS);
+    const run = new Run(this.name, this.#options, host, this.#getClient());
+    try {
+      return await run.acquire(wait, true);
+    } catch (error) {
+      if (!wait.isTimedOut || isSyncError(error)) throw error;
+      throw noAnswer(run);
+    }
+  }
+
+  /**
+   * Runs `fn` while holding the lock, then releases it.
+   *
+   * @returns what `fn` resolves with, if the lock was held until then
+   * @throws `fn`'s own error, never masked; LockLostError when `fn` resolved after the lock was lost;
+   * otherwise as {@link acquire}
+   */
+  async withLock<T>(
+    fn: (held: Held) => T | Promise<T>,
+    options: AcquireOptions = {},
+  ): Promise<Awaited<T>> {
+    const handle = await this.acquire(options);
+    const { signal, fencingToken } = handle;
+    try {
+      const value = await fn({ signal, fencingToken, handle });
+      if (handle.loss !== null) throw handle.loss;
+      return value;
+    } finally {
+      await handle.release();
+    }
+  }
+
+  #getClient(): LeaseClient {
+    return this.#client ?? defaultClient();
+  }
+}
+
+function signals(host: LeaseHost, signal: AbortSignal | undefined): AbortSignal[] {
+  return signal === undefined ? [host.closing] : [signal, host.closing];
+}
+
+function noAnswer({ lastFailure, label, server }: Run): SyncError {
+  const why = lastFailure?.message ?? 'no answer';
+  const message = `lock ${label}: the API server gave no usable answer within ${TRY_LIMIT_MS} ms: ${why}`;
+  return new ApiUnreachableError(message, server, { cause: lastFailure });
+}
+
+/** One call of `acquire` or `tryAcquire`. */
+class Run {
+  readonly #name: string;
+  readonly #options: ResolvedOptions;
+  readonly #host: LeaseHost;
+  readonly #client: LeaseClient;
+  #view: LeaseView | null = null;
+  #keeper: Keeper | null = null;
+  #connection: Connection | null = null;
+
+  constructor(name: string, options: ResolvedOptions, host: LeaseHost, client: LeaseClient) {
+    this.#name = name;
+    this.#options = options;
+    this.#host = host;
+    this.#client = client;
+  }
+
+  get label(): string {
+    return this.#view === null ? this.#name : keyOf(this.#view.key);
+  }
+
+  get holder(): string | null {
+    return this.#view?.holder ?? null;
+  }
+
+  get lastFailure(): SyncError | undefined {
+    return this.#keeper?.lastFailure;
+  }
+
+  get server(): string {
+    return this.#connection?.server ?? 'unknown';
+  }
+
+  async acquire(wait: Wait, isImpatient: boolean): Promise<LockHandle | null> {
+    const letGo = this.#options.keepProcessAlive ? this.#host.keepAlive() : null;
+    try {
+      wait.signal.throwIfAborted();
+      const connection = await wait.race(this.#host.connect());
+      this.#connection = connection;
+      const { namespace = this.#client.namespace ?? connection.defaultNamespace } = this.#options;
+      const view = this.#host.view({ namespace, name: this.#name }, connection);
+      this.#view = view;
+      if (isImpatient && view.turns.isTaken) return null;
+      const pass = await view.turns.take(wait.signal);
+      try {
+        return await this.#compete(view, connection, wait, isImpatient);
+      } finally {
+        pass();
+      }
+    } finally {
+      wait.done();
+      letGo?.();
+    }
+  }
+
+  #compete(
+    view: LeaseView,
+    connection: Connection,
+    wait: Wait,
+    isImpatient: boolean,
+  ): Promise<LockHandle | null> {
+    const host = this.#host;
+    return new Promise((resolve, reject) => {
+      let ended: () => void;
+      const end = new Promise<void>((settle) => (ended = settle));
+      const callOff = (): void => {
+        keeper.stop();
+        reject(wait.signal.reason as Error);
+      };
+      const keeper = host.attempt(view, connection, this.#attempt(isImpatient), {
+        acquired: () => {
+          wait.signal.removeEventListener('abort', callOff);
+          const keepAlive = (): (() => void) => host.keepAlive();
+          resolve(new LockHandle(keeper, keyOf(view.key), keeper.token ?? 0n, end, keepAlive));
+        },
+        failed: reject,
+        busy: () => resolve(null),
+        ended: () => ended(),
+      });
+      this.#keeper = keeper;
+      wait.signal.addEventListener('abort', callOff, { once: true });
+    });
+  }
+
+  #attempt(impatient: boolean): Attempt {
+    const { labels, annotations, ownerReferences, keepProcessAlive, ...timings } = this.#options;
+    const { leaseDurationMs, marginMs, renewIntervalMs, trustServerClock, deleteOnRelease } =
+      timings;
+    return {
+      keepProcessAlive,
+      decoration: {
+        labels,
+        annotations,
+        ownerReferences: ownerReferences.map((one) => ({ ...one })),
+      },
+      terms: {
+        identity: timings.identity ?? this.#client.identity,
+        nonce: randomBytes(12).toString('base64url'),
+        durationMs: leaseDurationMs,
+        marginMs,
+        renewIntervalMs,
+        trustServerClock,
+        deleteOnRelease,
+        impatient,
+      },
+    };
+  }
+}

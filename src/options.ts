@@ -1,0 +1,216 @@
+/**
+ * Pure: the options, their defaults in one place, and every rule about them. A lock that was constructed
+ * has timings that fit together; nothing is checked again later.
+ */
+import { InvalidOptionError } from './errors.js';
+
+/** Options that a Lock and an Election have in common. Fixed for the life of a term. */
+export interface LeaseOptions {
+  /** Where the Lease lives. Default: the kubeconfig context's, the service account's, POD_NAMESPACE, `default`. */
+  readonly namespace?: string | undefined;
+  /** Shown as the holder. Default: the client's. Must differ from process to process. */
+  readonly identity?: string | undefined;
+  /** How long others leave an unrenewed lease alone; whole seconds. @defaultValue 15 000 */
+  readonly leaseDurationMs?: number | undefined;
+  /** Time from one renewal to the next, at least 1 000. @defaultValue 2 000 */
+  readonly renewIntervalMs?: number | undefined;
+  /** Belief ends so long before others may take over; covers clocks that run at different rates. @defaultValue 2 000 */
+  readonly marginMs?: number | undefined;
+  /** Labels to keep on the Lease, beside those that others put there. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Annotations to keep on the Lease, beside those that others put there. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** Owners to keep on the Lease. A Pod is refused: its deletion would delete a Lease that another pod holds. */
+  readonly ownerReferences?: readonly OwnerReference[] | undefined;
+  /** Delete the Lease once it is released, unless somebody has it by then. @defaultValue false */
+  readonly deleteOnRelease?: boolean | undefined;
+  /** Let the API server's own clock show at first sight that a holder is long dead. @defaultValue true */
+  readonly trustServerClock?: boolean | undefined;
+  /** Keep the process alive while holding or waiting. @defaultValue true */
+  readonly keepProcessAlive?: boolean | undefined;
+}
+
+/** As `metadata.ownerReferences` has it. */
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean | undefined;
+  readonly blockOwnerDeletion?: boolean | undefined;
+}
+
+/** All options given or filled in, but those that only a cluster knows. */
+export type ResolvedOptions = {
+  readonly [K in Exclude<keyof LeaseOptions, 'namespace' | 'identity'>]-?: Exclude<
+    LeaseOptions[K],
+    undefined
+  >;
+} & Pick<LeaseOptions, 'namespace' | 'identity'>;
+
+const defaults = {
+  leaseDurationMs: 15_000,
+  renewIntervalMs: 2_000,
+  marginMs: 2_000,
+  labels: {},
+  annotations: {},
+  ownerReferences: [],
+  deleteOnRelease: false,
+  trustServerClock: true,
+  keepProcessAlive: true,
+} as const;
+
+/** Pause and attempt after a failed renewal: silent for 750 ms, then 250 ms to the next. */
+const ATTEMPT_MS = 1_000;
+const SHORTEST_RENEW_INTERVAL_MS = 1_000;
+const SHORTEST_MARGIN_MS = 500;
+/** `leaseDurationSeconds` is an int32. */
+const LONGEST_DURATION_MS = 2_147_483_647_000;
+
+/**
+ * @param known further options of the caller, accepted as they are
+ * @throws InvalidOptionError naming option, value and bound
+ */
+export function resolveOptions(
+  given: LeaseOptions,
+  known: readonly string[] = ['client'],
+): ResolvedOptions {
+  const names = [...Object.keys(defaults), 'namespace', 'identity', ...known];
+  rejectUnknown(given, names);
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  const options = { ...defaults, ...Object.fromEntries(set) } as ResolvedOptions;
+  checkTimings(options);
+  checkMetadata(options);
+  for (const flag of ['deleteOnRelease', 'trustServerClock', 'keepProcessAlive'] as const) {
+    if (typeof options[flag] !== 'boolean') fail(flag, options[flag], 'must be true or false');
+  }
+  if (options.namespace !== undefined) checkNamespace(options.namespace);
+  if (options.identity !== undefined) checkIdentity(options.identity);
+  return options;
+}
+
+/** @throws InvalidOptionError for an option that does not exist, with those that do */
+export function rejectUnknown(given: unknown, names: readonly string[]): void {
+  if (typeof given !== 'object' || given === null) fail('options', given, 'must be an object');
+  for (const [name, value] of Object.entries(given)) {
+    if (!names.includes(name)) {
+      fail(name, value, `is not an option; there are ${names.join(', ')}`);
+    }
+  }
+}
+
+function checkTimings({ leaseDurationMs, renewIntervalMs, marginMs }: ResolvedOptions): void {
+  checkWhole('leaseDurationMs', leaseDurationMs, 1_000, LONGEST_DURATION_MS);
+  if (leaseDurationMs % 1_000 !== 0) {
+    fail(
+      'leaseDurationMs',
+      leaseDurationMs,
+      'must be whole seconds, since the Lease stores seconds',
+    );
+  }
+  checkWhole('renewIntervalMs', renewIntervalMs, SHORTEST_RENEW_INTERVAL_MS, LONGEST_DURATION_MS);
+  checkWhole('marginMs', marginMs, SHORTEST_MARGIN_MS, LONGEST_DURATION_MS);
+  const belief = leaseDurationMs - marginMs;
+  const needed = 2 * renewIntervalMs + ATTEMPT_MS;
+  if (needed > belief) {
+    fail(
+      'renewIntervalMs',
+      renewIntervalMs,
+      'must leave room for a missed renewal: 2 × renewIntervalMs + 1000 ms for an attempt ≤ ' +
+        `leaseDurationMs − marginMs, but 2 × ${renewIntervalMs} + ${ATTEMPT_MS} = ${needed} > ` +
+        `${leaseDurationMs} − ${marginMs} = ${belief}; take at most ${Math.floor((belief - ATTEMPT_MS) / 2)}, ` +
+        'a longer lease or a smaller margin',
+    );
+  }
+}
+
+function checkWhole(option: string, value: unknown, least: number, most: number): void {
+  if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
+    fail(option, value, `must be a whole number of milliseconds from ${least} to ${most}`);
+  }
+}
+
+/** @throws InvalidOptionError unless it is milliseconds, whole or not, zero or more; `Infinity` is no limit */
+export function checkDuration(option: string, value: unknown): void {
+  if (typeof value !== 'number' || Number.isNaN(value) || value < 0) {
+    fail(option, value, 'must be a number of milliseconds, zero or more');
+  }
+}
+
+const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+const qualifiedPart = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
+
+/** @throws InvalidOptionError unless a Lease can be called so (RFC 1123 subdomain) */
+export function checkName(name: unknown): asserts name is string {
+  if (typeof name !== 'string' || name.length > 253 || !subdomain.test(name)) {
+    const rule =
+      'lower-case letters, digits, "-" and ".", beginning and ending with a letter or digit';
+    fail('name', name, `must be a name for a Lease: at most 253 ${rule}`);
+  }
+}
+
+/** @throws InvalidOptionError unless a namespace can be called so (RFC 1123 label) */
+export function checkNamespace(namespace: unknown): void {
+  if (typeof namespace !== 'string' || namespace.length > 63 || !label.test(namespace)) {
+    fail('namespace', namespace, 'must be at most 63 lower-case letters, digits and "-"');
+  }
+}
+
+/** @throws InvalidOptionError unless it can stand for a holder; the empty string means that there is none */
+export function checkIdentity(identity: unknown): void {
+  if (typeof identity !== 'string' || identity.trim() === '' || identity.length > 1_024) {
+    fail('identity', identity, 'must be a non-blank string of at most 1024 characters');
+  }
+}
+
+const OWN_ANNOTATIONS = 'sync.metaparticle.io/';
+
+function checkMetadata({ labels, annotations, ownerReferences }: ResolvedOptions): void {
+  checkStrings('labels', labels);
+  checkStrings('annotations', annotations);
+  for (const value of Object.values(labels)) {
+    if (value !== '' && (value.length > 63 || !qualifiedPart.test(value))) {
+      fail('labels', value, 'values are at most 63 letters, digits, "-", "_" and "."');
+    }
+  }
+  const own = Object.keys(annotations).find((key) => key.startsWith(OWN_ANNOTATIONS));
+  if (own !== undefined) fail('annotations', own, `keys must not begin with ${OWN_ANNOTATIONS}`);
+  if (!Array.isArray(ownerReferences)) fail('ownerReferences', ownerReferences, 'must be an array');
+  for (const owner of ownerReferences) checkOwner(owner);
+}
+
+function checkStrings(option: string, map: Readonly<Record<string, unknown>>): void {
+  if (typeof map !== 'object' || (map as unknown) === null || Array.isArray(map)) {
+    fail(option, map, 'must be an object of strings');
+  }
+  for (const [key, value] of Object.entries(map)) {
+    if (typeof value !== 'string') fail(option, map, `the value of ${key} must be a string`);
+    const slash = key.indexOf('/');
+    const prefix = key.slice(0, Math.max(slash, 0));
+    const name = key.slice(slash + 1);
+    const isPrefixValid = slash < 0 || (prefix.length <= 253 && subdomain.test(prefix));
+    if (!isPrefixValid || name.length > 63 || !qualifiedPart.test(name)) {
+      fail(option, key, 'keys are a name of at most 63 characters, or prefix.example.com/name');
+    }
+  }
+}
+
+function checkOwner(owner: unknown): void {
+  const { apiVersion, kind, name, uid } = (owner ?? {}) as Partial<OwnerReference>;
+  const fields = [apiVersion, kind, name, uid];
+  if (!fields.every((field) => typeof field === 'string' && field !== '')) {
+    fail('ownerReferences', owner, 'each needs apiVersion, kind, name and uid');
+  }
+  if (kind === 'Pod') {
+    fail(
+      'ownerReferences',
+      owner,
+      'must not name a Pod: when it is deleted, so would be a Lease that another pod holds by then; name its Deployment',
+    );
+  }
+}
+
+function fail(option: string, value: unknown, allowed: string): never {
+  throw new InvalidOptionError(option, value, allowed);
+}
