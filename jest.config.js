@@ -11,6 +11,9 @@ export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '/dist/', '/test/node24/'],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  // Finds or starts the real API server when SYNC_TEST_REAL=1 asks for one.
+  globalSetup: '<rootDir>/test/integration/global-setup.js',
+  globalTeardown: '<rootDir>/test/integration/global-teardown.js',
   maxWorkers: 2,
   testTimeout: 20_000,
 };

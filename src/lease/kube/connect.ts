@@ -1,0 +1,53 @@
+import type { SyncWarning } from '../../errors.js';
+import type { Clock } from '../clock.js';
+import type { LeaseStore, LeaseWatch } from '../store.js';
+import { NoClusterConfigError } from '../../errors.js';
+import { defaultNamespace, loadKubeConfig } from './config.js';
+import type { KubeConfigLike } from './config.js';
+import { Endpoint } from './endpoint.js';
+import { KubeLeaseStore } from './store.js';
+import { Transport } from './transport.js';
+
+export type { KubeConfigLike } from './config.js';
+
+export interface ConnectOptions {
+  /** Default: the kubeconfig of the environment, else the service account of the pod. */
+  readonly kubeConfig?: KubeConfigLike | undefined;
+  readonly clock: Clock;
+  readonly warn: (warning: SyncWarning) => void;
+}
+
+/** The API server as the core knows it. */
+export interface Connection {
+  readonly store: LeaseStore;
+  readonly watch: LeaseWatch;
+  readonly defaultNamespace: string;
+  /** Its URL, for messages. */
+  readonly server: string;
+  /** Tells how many leases the client holds, which decides how many connections its writes may use. */
+  holding(count: number): void;
+  /** Ends every connection at once; whatever is still on its way comes back with ClosedError. */
+  close(): void;
+}
+
+/**
+ * Opens nothing yet: the first request does.
+ * @throws NoClusterConfigError
+ */
+export async function connect(options: ConnectOptions): Promise<Connection> {
+  const { clock } = options;
+  const config = options.kubeConfig ?? (await loadKubeConfig());
+  const server = config.getCurrentCluster()?.server;
+  if (server === undefined)
+    throw new NoClusterConfigError(['the current context of the kubeConfig']);
+  const endpoint = new Endpoint(config, server);
+  const transport = new Transport({ endpoint, clock });
+  return {
+    store: new KubeLeaseStore(transport, endpoint.server),
+    watch: { subscribe: () => ({ suspect: () => undefined, close: () => undefined }) },
+    defaultNamespace: defaultNamespace(config),
+    server: endpoint.server,
+    holding: (count) => transport.holding(count),
+    close: () => transport.close(),
+  };
+}

@@ -1,0 +1,67 @@
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+
+export type Exchanged =
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      readonly headers: IncomingHttpHeaders;
+      readonly body: string;
+    }
+  | {
+      readonly kind: 'broken';
+      readonly error: NodeJS.ErrnoException;
+      /** Whether a byte of the request may have reached the server. */
+      readonly mayHaveLeft: boolean;
+      /** The connection had been idle: the server may just have closed it, which is no sign of trouble. */
+      readonly wasIdle: boolean;
+    };
+
+/** No Lease is larger: etcd takes 1.5 MiB. */
+const BODY_LIMIT_BYTES = 4 * 2 ** 20;
+
+/** Sends the request and collects the answer. Never rejects; destroy the request to end it early. */
+export function exchange(request: ClientRequest, body: string | undefined): Promise<Exchanged> {
+  return new Promise((resolve) => {
+    let mayHaveLeft = false;
+    request.once('socket', (socket: Socket) => {
+      // Whether the process lives is decided above us.
+      socket.unref();
+      whenUsable(socket, request.reusedSocket, () => (mayHaveLeft = true));
+    });
+    const broken = (error: NodeJS.ErrnoException): void =>
+      resolve({ kind: 'broken', error, mayHaveLeft, wasIdle: request.reusedSocket });
+    request.on('error', broken);
+    request.on('close', () => broken(new Error('the connection was closed without an answer')));
+    request.once('response', (response) => {
+      response.once('error', broken);
+      collect(response, request, (text) => {
+        const { statusCode: status = 0, headers } = response;
+        resolve({ kind: 'answered', status, headers, body: text });
+      });
+    });
+    request.end(body);
+  });
+}
+
+/** Data written before the handshake is done waits for it, and dies with the socket if it fails. */
+export function whenUsable(socket: Socket, isReused: boolean, usable: () => void): void {
+  const { secureConnecting } = socket as Socket & { readonly secureConnecting?: boolean };
+  if (isReused || (!socket.connecting && secureConnecting !== true)) usable();
+  else socket.once(secureConnecting === true ? 'secureConnect' : 'connect', usable);
+}
+
+function collect(
+  response: IncomingMessage,
+  request: ClientRequest,
+  done: (text: string) => void,
+): void {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  response.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    chunks.push(chunk);
+    if (size > BODY_LIMIT_BYTES) request.destroy(new Error(`an answer of more than ${size} bytes`));
+  });
+  response.once('end', () => done(Buffer.concat(chunks).toString('utf8')));
+}

@@ -1,0 +1,297 @@
+import createDebug from 'debug';
+import type { ClientRequest } from 'node:http';
+import { ApiUnreachableError, ClosedError, SyncError } from '../../errors.js';
+import type { Clock } from '../clock.js';
+import type { Refused, RequestOptions, Unknown } from '../store.js';
+import type { Authorized, Endpoint } from './endpoint.js';
+import { exchange } from './exchange.js';
+import type { Exchanged } from './exchange.js';
+import { Gate } from './gate.js';
+import { AgentPool } from './pool.js';
+import { DeadlineQueue } from './queue.js';
+import { brokenConnection } from './unreachable.js';
+
+const debug = createDebug('metaparticle:sync:transport');
+
+export interface Call {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly body?: string;
+}
+
+export interface Answer {
+  readonly kind: 'answer';
+  readonly status: number;
+  readonly body: string;
+  /** The `Date` header as milliseconds since the epoch. */
+  readonly answeredAt: number | null;
+}
+
+export type Reply = Answer | Refused | Unknown;
+
+export interface TransportOptions {
+  readonly endpoint: Endpoint;
+  readonly clock: Clock;
+  /** Without an answer for so long, a request gives its place to the next one. Default 750. */
+  readonly silentMs?: number;
+  /** A request that was sent at this monotonic time fell silent: others on old connections may have, too. */
+  readonly onSilence?: (sentAt: number) => void;
+}
+
+/** A request on its way through the house: queued, then authorizing, then sent, then done. */
+interface Entry {
+  readonly call: Call;
+  readonly options: RequestOptions;
+  readonly deadline: number;
+  readonly resolve: (reply: Reply) => void;
+  readonly cleanUps: (() => void)[];
+  request: ClientRequest | null;
+  sentAt: number;
+  generation: number;
+  /** Occupies one of the sockets that we allow ourselves. */
+  isBusy: boolean;
+  isSilent: boolean;
+  isDone: boolean;
+}
+
+const SILENT_MS = 750;
+const FEW_SOCKETS = 2;
+const MANY_SOCKETS = 4;
+/** Beyond so many leases one connection's latency leaves too little for renewals. */
+const MANY_LEASES = 100;
+
+/** Requests to one API server over few kept-alive connections, by earliest deadline. */
+export class Transport {
+  readonly #endpoint: Endpoint;
+  readonly #clock: Clock;
+  readonly #silentMs: number;
+  readonly #onSilence: (sentAt: number) => void;
+  readonly #queue = new DeadlineQueue<Entry>();
+  readonly #gate = new Gate();
+  readonly #pool: AgentPool;
+  readonly #flying = new Set<Entry>();
+  #sockets = FEW_SOCKETS;
+  #busy = 0;
+  #cancelWakeUp: (() => void) | null = null;
+  #isClosed = false;
+
+  constructor({ endpoint, clock, silentMs = SILENT_MS, onSilence }: TransportOptions) {
+    this.#endpoint = endpoint;
+    this.#clock = clock;
+    this.#silentMs = silentMs;
+    this.#onSilence = onSilence ?? (() => undefined);
+    this.#pool = new AgentPool(endpoint.isSecure);
+  }
+
+  /** Never rejects: what can go wrong is in the reply. */
+  send(call: Call, options: RequestOptions): Promise<Reply> {
+    return new Promise((resolve) => {
+      const entry: Entry = {
+        ...{ call, options, deadline: options.deadline, resolve, cleanUps: [] },
+        ...{ request: null, sentAt: 0, generation: 0 },
+        ...{ isBusy: false, isSilent: false, isDone: false },
+      };
+      if (this.#isClosed) {
+        this.#finish(entry, refused(new ClosedError()));
+        return;
+      }
+      const { signal } = options;
+      const onAbort = (): void => this.#giveUp(entry, 'the wait for it was given up');
+      if (signal?.aborted === true) {
+        onAbort();
+        return;
+      }
+      signal?.addEventListener('abort', onAbort, { once: true });
+      entry.cleanUps.push(() => signal?.removeEventListener('abort', onAbort));
+      this.#queue.push(entry);
+      this.#pump();
+    });
+  }
+
+  /** How many leases the client holds: many are worth two more connections. */
+  holding(count: number): void {
+    this.#sockets = count > MANY_LEASES ? MANY_SOCKETS : FEW_SOCKETS;
+    this.#pump();
+  }
+
+  /** Ends everything: what is queued is refused, what was sent is of unknown outcome. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelWakeUp?.();
+    for (const entry of this.#queue.drain()) this.#finish(entry, refused(new ClosedError()));
+    for (const entry of this.#flying) {
+      const wasSent = entry.request !== null;
+      entry.request?.destroy();
+      const error = new ClosedError();
+      this.#finish(entry, wasSent ? { kind: 'unknown', error } : refused(error));
+    }
+    this.#pool.close();
+  }
+
+  /** Lets out whatever may leave now, and arranges to be called when that changes. */
+  #pump(): void {
+    this.#cancelWakeUp?.();
+    this.#cancelWakeUp = null;
+    let wait = Infinity;
+    for (let next = this.#queue.peek(); next !== undefined; next = this.#queue.peek()) {
+      const now = this.#now();
+      if (next.deadline <= now) {
+        this.#giveUp(next, 'its deadline passed before it could be sent');
+        continue;
+      }
+      wait = this.#busy < this.#sockets ? this.#gate.delay(now, next.deadline) : Infinity;
+      wait = Math.min(wait, next.deadline - now);
+      if (this.#busy >= this.#sockets || this.#gate.delay(now, next.deadline) > 0) break;
+      this.#queue.shift();
+      void this.#depart(next, now);
+    }
+    if (this.#queue.size > 0 && !this.#isClosed && wait < Infinity) {
+      this.#cancelWakeUp = this.#clock.after(wait, () => this.#pump());
+    }
+  }
+
+  async #depart(entry: Entry, now: number): Promise<void> {
+    entry.isBusy = true;
+    this.#busy++;
+    this.#flying.add(entry);
+    this.#gate.left(entry, now);
+    const expire = (): void => this.#giveUp(entry, 'the kubeconfig gave no credentials in time');
+    entry.cleanUps.push(this.#clock.after(entry.deadline - now, expire));
+    try {
+      const authorized = await this.#endpoint.authorize();
+      if (!entry.isDone) await this.#transmit(entry, authorized);
+    } catch (error) {
+      this.#gate.failed();
+      this.#finish(entry, this.#unsendable(error));
+    }
+  }
+
+  async #transmit(entry: Entry, authorized: Authorized): Promise<void> {
+    const { method, path, body } = entry.call;
+    const { limitMs, onSent } = entry.options;
+    const agent = this.#pool.take(authorized);
+    const headers = body === undefined ? {} : bodyHeaders(body);
+    const timeout = `?timeout=${Math.max(1, Math.ceil(limitMs / 1000))}s`;
+    cleanUp(entry);
+    entry.generation = this.#pool.generation;
+    onSent?.();
+    entry.sentAt = this.#now();
+    entry.request = this.#endpoint.open(authorized, agent, method, path + timeout, headers);
+    this.#watchOver(entry, entry.request);
+    this.#settle(entry, await exchange(entry.request, body));
+  }
+
+  #watchOver(entry: Entry, request: ClientRequest): void {
+    const { limitMs } = entry.options;
+    const onLimit = (): void => {
+      this.#fallSilent(entry);
+      request.destroy(new Error(`no answer within ${limitMs} ms`));
+    };
+    entry.cleanUps.push(this.#clock.after(limitMs, onLimit));
+    if (this.#silentMs >= limitMs) return;
+    entry.cleanUps.push(this.#clock.after(this.#silentMs, () => this.#fallSilent(entry)));
+  }
+
+  /** Its place goes to another request on another connection; a late answer is still welcome. */
+  #fallSilent(entry: Entry): void {
+    if (entry.isSilent || entry.isDone) return;
+    entry.isSilent = true;
+    debug('%s %s: silent', entry.call.method, entry.call.path);
+    this.#distrust(entry);
+    this.#onSilence(entry.sentAt);
+    this.#vacate(entry);
+    entry.options.onSilent?.();
+    this.#pump();
+  }
+
+  #settle(entry: Entry, result: Exchanged): void {
+    if (entry.isDone) return;
+    const { method, path } = entry.call;
+    if (result.kind === 'answered') {
+      debug('%s %s: %d', method, path, result.status);
+      this.#learn(result);
+      const answeredAt = Date.parse(result.headers.date ?? '');
+      const { status, body } = result;
+      this.#finish(entry, {
+        ...{ kind: 'answer', status, body },
+        answeredAt: Number.isNaN(answeredAt) ? null : answeredAt,
+      });
+      return;
+    }
+    debug('%s %s: %s', method, path, result.error.message);
+    if (result.wasIdle && !entry.isSilent && entry.generation === this.#pool.generation)
+      this.#pool.swap();
+    else this.#distrust(entry);
+    const { error, mayHaveLeft } = result;
+    this.#finish(entry, brokenConnection(error, mayHaveLeft, this.#endpoint.server));
+  }
+
+  /** Only the current connections can give bad evidence; older ones have been replaced already. */
+  #distrust(entry: Entry): void {
+    if (entry.generation !== this.#pool.generation) return;
+    this.#pool.swap();
+    this.#gate.failed();
+  }
+
+  #learn({
+    status,
+    headers,
+  }: {
+    status: number;
+    headers: { 'retry-after'?: string | undefined };
+  }): void {
+    if (status !== 429 && status < 500) {
+      this.#gate.works();
+      return;
+    }
+    const pauseMs = Number(headers['retry-after']) * 1000;
+    if ((status === 429 || status === 503) && pauseMs >= 0) this.#gate.pause(this.#now(), pauseMs);
+    else this.#gate.failed();
+  }
+
+  #unsendable(error: unknown): Refused {
+    if (error instanceof SyncError) return { kind: 'refused', error, transient: false };
+    const reason = error instanceof Error ? error : new Error(String(error));
+    const outcome = brokenConnection(reason, false, this.#endpoint.server);
+    return outcome.kind === 'refused' ? outcome : { ...outcome, kind: 'refused', transient: false };
+  }
+
+  #giveUp(entry: Entry, why: string): void {
+    this.#queue.remove(entry);
+    const message = `the request to ${this.#endpoint.server} was not sent: ${why}`;
+    this.#finish(entry, refused(new ApiUnreachableError(message, this.#endpoint.server)));
+  }
+
+  #vacate(entry: Entry): void {
+    if (!entry.isBusy) return;
+    entry.isBusy = false;
+    this.#busy--;
+    this.#gate.done(entry);
+  }
+
+  #finish(entry: Entry, reply: Reply): void {
+    if (entry.isDone) return;
+    entry.isDone = true;
+    cleanUp(entry);
+    this.#flying.delete(entry);
+    this.#vacate(entry);
+    entry.resolve(reply);
+    if (!this.#isClosed) this.#pump();
+  }
+
+  #now(): number {
+    return this.#clock.now().monotonic;
+  }
+}
+
+function cleanUp(entry: Entry): void {
+  for (const undo of entry.cleanUps.splice(0)) undo();
+}
+
+function refused(error: SyncError): Refused {
+  return { kind: 'refused', error, transient: true };
+}
+
+function bodyHeaders(body: string): Record<string, string | number> {
+  return { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
+}

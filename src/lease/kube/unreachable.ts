@@ -1,0 +1,38 @@
+import { ApiUnreachableError } from '../../errors.js';
+import type { Refused, Unknown } from '../store.js';
+
+/** OpenSSL's verdicts on a chain, and Node's on a host name. */
+const distrust =
+  /^(CERT_|ERR_TLS_CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_(CA|PURPOSE)$|PATH_LENGTH_|HOSTNAME_MISMATCH)/;
+
+/** Certificates or keys that OpenSSL cannot use at all. */
+const unusable = /^ERR_(OSSL_|TLS_|CRYPTO_)/;
+
+/**
+ * A connection that broke before an answer came.
+ * @param mayHaveLeft whether the server may have got the request: what it did then is unknown
+ */
+export function brokenConnection(
+  error: NodeJS.ErrnoException,
+  mayHaveLeft: boolean,
+  server: string,
+): Refused | Unknown {
+  const code = error.code ?? '';
+  if (!mayHaveLeft && (distrust.test(code) || unusable.test(code))) {
+    return { kind: 'refused', error: distrusted(error, server), transient: false };
+  }
+  const words = code === '' || error.message.includes(code) ? '' : ` (${code})`;
+  const message = `the API server ${server} cannot be reached: ${error.message}${words}`;
+  const unreachable = new ApiUnreachableError(message, server, { cause: error });
+  return mayHaveLeft
+    ? { kind: 'unknown', error: unreachable }
+    : { kind: 'refused', error: unreachable, transient: true };
+}
+
+function distrusted(error: NodeJS.ErrnoException, server: string): ApiUnreachableError {
+  const message =
+    `the API server ${server} is not trusted: ${error.message} (${error.code ?? ''}); check ` +
+    'certificate-authority-data (or certificate-authority), tls-server-name and the client certificate ' +
+    'of the kubeconfig';
+  return new ApiUnreachableError(message, server, { retryable: false, cause: error });
+}

@@ -1,0 +1,289 @@
+/** The knobs: what goes wrong, for which requests, and how often. They compose. */
+import type { Reply } from './api.js';
+import { fits } from './requests.js';
+import type { RequestInfo, RequestMatch } from './requests.js';
+import { Stall } from './stall.js';
+import type { StallHandle, StallOptions } from './stall.js';
+import { expired, failure } from './status.js';
+import type { Store } from './store.js';
+import type { Watch, Watches } from './watch.js';
+
+export interface FaultOptions {
+  /** Which requests it meets. @defaultValue all, or all writes where the knob says so */
+  readonly match?: RequestMatch | undefined;
+  /** How many requests it meets before it is gone. @defaultValue no limit */
+  readonly times?: number | undefined;
+}
+
+/** A fault in force. */
+export interface FaultHandle {
+  /** How many requests it has met. */
+  readonly hits: number;
+  /** Ends it; what it already did to requests under way stays done. Idempotent. */
+  remove(): void;
+}
+
+export interface DelayOptions extends FaultOptions {
+  /** Before the request is handled. It is handled even when the client has hung up by then. */
+  readonly requestMs?: number | undefined;
+  /** Between the commit and the reply. */
+  readonly responseMs?: number | undefined;
+}
+
+export interface CommitLateOptions extends FaultOptions {
+  readonly afterMs: number;
+  /** What the client sees at once: a closed connection, or nothing at all. @defaultValue `'destroy'` */
+  readonly connection?: 'destroy' | 'silent' | undefined;
+}
+
+export interface StatusOptions extends FaultOptions {
+  readonly code: number;
+  readonly reason?: string | undefined;
+  readonly message?: string | undefined;
+  /** Sent as `Retry-After` and in the Status. */
+  readonly retryAfterSeconds?: number | undefined;
+  /** Sent as it is instead of a Status, as `text/html`: what a proxy in front would say. */
+  readonly body?: string | undefined;
+  /** The request is handled all the same; its outcome is withheld. @defaultValue `false` */
+  readonly afterCommit?: boolean | undefined;
+}
+
+export interface HangOptions extends FaultOptions {
+  /** Answer 504 when the request's own `?timeout=` is over, as a live server does. @defaultValue `false` */
+  readonly honorTimeout?: boolean | undefined;
+}
+
+export interface ExpireOptions extends FaultOptions {
+  /** An ERROR event in a 200 answer, or the status of the answer. @defaultValue `'in-stream'` */
+  readonly shape?: 'http' | 'in-stream' | undefined;
+}
+
+export interface WatchFaultOptions {
+  readonly match?: RequestMatch | undefined;
+}
+
+/** What to do with one request. @internal */
+export interface Plan {
+  readonly requestMs: number;
+  readonly responseMs: number;
+  readonly skewMs: number;
+  readonly effect: Effect | null;
+}
+
+/** @internal */
+export type Effect =
+  | { readonly kind: 'hang'; readonly honorTimeout: boolean }
+  | { readonly kind: 'drop-before' }
+  | { readonly kind: 'forbid' }
+  | { readonly kind: 'status'; readonly options: StatusOptions }
+  | { readonly kind: 'commit-late'; readonly afterMs: number; readonly silent: boolean }
+  | { readonly kind: 'drop-after-commit' };
+
+type Modifier =
+  | { readonly kind: 'delay'; readonly requestMs: number; readonly responseMs: number }
+  | { readonly kind: 'skew'; readonly ms: number }
+  | { readonly kind: 'expire-http' };
+
+/** When several faults meet one request, the first of these decides how it ends. */
+const precedence: readonly Effect['kind'][] = [
+  'hang',
+  'drop-before',
+  'forbid',
+  'status',
+  'commit-late',
+  'drop-after-commit',
+];
+const writes: RequestMatch = { verb: ['create', 'update', 'patch', 'delete'] };
+
+interface Fault {
+  readonly what: Effect | Modifier;
+  readonly fits: (request: RequestInfo) => boolean;
+  left: number;
+  hits: number;
+}
+
+export class Faults {
+  readonly #faults = new Set<Fault>();
+  readonly #stalls = new Set<Stall>();
+  readonly #watches: Watches;
+  readonly #store: Store;
+
+  /** @internal */
+  constructor(watches: Watches, store: Store) {
+    this.#watches = watches;
+    this.#store = store;
+  }
+
+  /** Slows requests down. Several delays add up. */
+  delay(options: DelayOptions): FaultHandle {
+    const { requestMs = 0, responseMs = 0 } = options;
+    return this.#add({ kind: 'delay', requestMs, responseMs }, options);
+  }
+
+  /** The connection is destroyed and nothing was done. */
+  dropBefore(options: FaultOptions = {}): FaultHandle {
+    return this.#add({ kind: 'drop-before' }, options);
+  }
+
+  /** The connection is destroyed after the request was carried out. Meets writes unless `match` names verbs. */
+  dropAfterCommit(options: FaultOptions = {}): FaultHandle {
+    return this.#add({ kind: 'drop-after-commit' }, options, writes);
+  }
+
+  /**
+   * The client loses the request now, and it is carried out later, against the state of then: usually it loses the
+   * compare-and-swap, sometimes it wins. Meets writes unless `match` names verbs.
+   */
+  commitLate(options: CommitLateOptions): FaultHandle {
+    const { afterMs, connection = 'destroy' } = options;
+    return this.#add(
+      { kind: 'commit-late', afterMs, silent: connection === 'silent' },
+      options,
+      writes,
+    );
+  }
+
+  /** Answers with this status instead. */
+  status(options: StatusOptions): FaultHandle {
+    return this.#add({ kind: 'status', options }, options);
+  }
+
+  /** Answers 403 in the words of RBAC. Forbidding `create` also forbids a PUT that would create. */
+  forbid(match: RequestMatch, options: Omit<FaultOptions, 'match'> = {}): FaultHandle {
+    return this.#add({ kind: 'forbid' }, { ...options, match });
+  }
+
+  /** Never answers. Requests that hang stay so after `remove()`. */
+  hang(options: HangOptions = {}): FaultHandle {
+    return this.#add({ kind: 'hang', honorTimeout: options.honorTimeout ?? false }, options);
+  }
+
+  /**
+   * Moves the server's clock: the `Date` header of replies, and the times it writes into `managedFields` and
+   * `creationTimestamp`. With `match`, requests seem to meet API servers whose clocks differ. Skews add up.
+   */
+  clockSkew(ms: number, options: FaultOptions = {}): FaultHandle {
+    return this.#add({ kind: 'skew', ms }, options);
+  }
+
+  /** Watches stay open and deliver nothing, neither events nor bookmarks nor their end, until resumed. */
+  stallWatch(options: StallOptions = {}): StallHandle {
+    const open = this.#watches.select(undefined);
+    const stall: Stall = new Stall(options, open, () => this.#stalls.delete(stall));
+    this.#stalls.add(stall);
+    return stall;
+  }
+
+  /**
+   * Forgets the history, as `compact()`, and ends the open watches: with an ERROR event of code 410, or cleanly for
+   * `shape: 'http'`; from then on whoever continues from before gets the 410 in that shape. `remove()` goes back to
+   * the in-stream shape.
+   */
+  expireWatches(options: ExpireOptions = {}): FaultHandle {
+    const { shape = 'in-stream', match } = options;
+    const last = String(this.#store.version);
+    this.#store.compact();
+    for (const watch of this.#watches.select(match)) {
+      if (shape === 'http') watch.end();
+      else watch.fail(expired(last, String(this.#store.oldest)));
+    }
+    return shape === 'http'
+      ? this.#add({ kind: 'expire-http' }, options)
+      : { hits: 0, remove: () => undefined };
+  }
+
+  /** Ends the open watches as a time limit would. Returns how many. */
+  closeWatches(options: WatchFaultOptions = {}): number {
+    const watches = this.#watches.select(options.match);
+    for (const watch of watches) watch.end();
+    return watches.length;
+  }
+
+  /** Resets the connections of the open watches. Returns how many. */
+  resetWatches(options: WatchFaultOptions = {}): number {
+    const watches = this.#watches.select(options.match);
+    for (const watch of watches) watch.reset();
+    return watches.length;
+  }
+
+  /** Removes every fault; what stalled watches owe is delivered. */
+  clear(): void {
+    this.#faults.clear();
+    for (const stall of [...this.#stalls]) stall.resume();
+  }
+
+  /** @internal */
+  plan(request: RequestInfo): Plan {
+    const met = [...this.#faults].filter(
+      (fault) => fault.what.kind !== 'expire-http' && this.#meet(fault, request),
+    );
+    const effects = met.map(({ what }) => what).filter(isEffect);
+    effects.sort((a, b) => precedence.indexOf(a.kind) - precedence.indexOf(b.kind));
+    const plan = { requestMs: 0, responseMs: 0, skewMs: 0 };
+    for (const { what } of met) {
+      if (what.kind === 'skew') plan.skewMs += what.ms;
+      if (what.kind !== 'delay') continue;
+      plan.requestMs += what.requestMs;
+      plan.responseMs += what.responseMs;
+    }
+    return { ...plan, effect: effects[0] ?? null };
+  }
+
+  /** @internal */
+  isForbidden(request: RequestInfo): boolean {
+    return this.#anyMeets('forbid', request);
+  }
+
+  /** Whether a 410 to this watch comes as the status of the answer. @internal */
+  refusesByHttp(request: RequestInfo): boolean {
+    return this.#anyMeets('expire-http', request);
+  }
+
+  /** @internal */
+  admitWatch(watch: Watch): void {
+    for (const stall of this.#stalls) stall.meet(watch);
+  }
+
+  #anyMeets(kind: 'forbid' | 'expire-http', request: RequestInfo): boolean {
+    return [...this.#faults].some(
+      (fault) => fault.what.kind === kind && this.#meet(fault, request),
+    );
+  }
+
+  #meet(fault: Fault, request: RequestInfo): boolean {
+    if (fault.left <= 0 || !fault.fits(request)) return false;
+    fault.hits += 1;
+    fault.left -= 1;
+    if (fault.left <= 0) this.#faults.delete(fault);
+    return true;
+  }
+
+  #add(what: Effect | Modifier, options: FaultOptions, byDefault?: RequestMatch): FaultHandle {
+    const { match, times = Infinity } = options;
+    const namesVerbs = typeof match === 'function' || match?.verb !== undefined;
+    const fault: Fault = {
+      what,
+      fits: (request) => fits(match, request) && (namesVerbs || fits(byDefault, request)),
+      left: times,
+      hits: 0,
+    };
+    this.#faults.add(fault);
+    return {
+      get hits() {
+        return fault.hits;
+      },
+      remove: () => void this.#faults.delete(fault),
+    };
+  }
+}
+
+/** The answer that a `status` knob orders. @internal */
+export function orderedStatus(options: StatusOptions): Reply {
+  const { code, reason, message = `ordered by a test: ${code}`, retryAfterSeconds, body } = options;
+  const details = retryAfterSeconds === undefined ? undefined : { retryAfterSeconds };
+  return { code, body: body ?? failure(code, reason, message, details), retryAfterSeconds };
+}
+
+function isEffect(what: Effect | Modifier): what is Effect {
+  return what.kind !== 'delay' && what.kind !== 'skew' && what.kind !== 'expire-http';
+}

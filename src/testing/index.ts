@@ -1,0 +1,68 @@
+/**
+ * An embedded Lease API server for tests and demos: `coordination.k8s.io/v1` leases, in memory, over real HTTP on a
+ * loopback port, with knobs for everything that goes wrong in clusters.
+ *
+ * ```ts
+ * const api = await startLeaseServer();
+ * const client = new LeaseClient({ kubeConfig: api.kubeConfig });
+ * // … your test …
+ * await client.close();
+ * await api.close();
+ * ```
+ *
+ * It behaves as kube-apiserver 1.36 does where clients of Leases can tell: one conformance suite runs on both.
+ * What it does **not** imitate:
+ * - TLS, client certificates, impersonation; authorization other than the `forbid` knob (every known token may do
+ *   everything, requests without one nothing); priority and fairness, rate limits of its own; audit; metrics.
+ * - Other resources and paths, discovery, OpenAPI, `kubectl`'s tables. A namespace exists or not; it is no object.
+ * - Encodings other than JSON (YAML, protobuf, CBOR), compression, HTTP/2, strategic merge patch, server-side apply.
+ * - Deletion of collections, finalizers and graceful deletion (stored, ignored), garbage collection by owner.
+ * - `limit` and `continue` (everything comes at once), `resourceVersionMatch=Exact`; a version from the future in a
+ *   get or list is refused at once, not after three seconds.
+ * - `?timeout=` is parsed, and honored by `hang({ honorTimeout: true })`; requests are never slow by themselves.
+ * - Several API servers, etcd, caches: reads are always current, a watch is never behind unless a knob says so.
+ * - The wording of some refusals is shorter; codes, reasons, and the fields of causes are the real ones.
+ * - `managedFields` has no limit of ten managers, and entries that make no sense are ignored.
+ */
+import { LeaseServer } from './server.js';
+import type { LeaseServerOptions } from './server.js';
+
+/**
+ * Starts a server and resolves when it accepts connections. Rejects when the port or host cannot be had.
+ * Close it in your test's teardown: it keeps the process alive until then.
+ */
+export function startLeaseServer(options: LeaseServerOptions = {}): Promise<LeaseServer> {
+  return new LeaseServer(options).listen(options.port ?? 0);
+}
+
+export type { LeaseServer, LeaseServerOptions } from './server.js';
+export type {
+  CommitLateOptions,
+  DelayOptions,
+  ExpireOptions,
+  FaultHandle,
+  FaultOptions,
+  Faults,
+  HangOptions,
+  StatusOptions,
+  WatchFaultOptions,
+} from './faults.js';
+export type { StallHandle, StallOptions } from './stall.js';
+export type { KubeConfigOptions, TestingKubeConfig } from './kubeconfig.js';
+export type { NewLease, Outsider } from './outsider.js';
+export type {
+  LoggedRequest,
+  RequestInfo,
+  RequestMatch,
+  RequestPattern,
+  Requests,
+} from './requests.js';
+export type {
+  FieldsV1,
+  LeaseMetadata,
+  LeaseObject,
+  LeaseSpec,
+  ManagedFieldsEntry,
+  OwnerReference,
+  Verb,
+} from './types.js';

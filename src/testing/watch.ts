@@ -1,0 +1,217 @@
+/** Open watches: what each one is owed, and the means to disturb them. */
+import type { ServerResponse } from 'node:http';
+import { fits } from './requests.js';
+import type { RequestInfo, RequestMatch } from './requests.js';
+import type { Selection } from './selector.js';
+import * as status from './status.js';
+import type { Store, StoreEvent } from './store.js';
+import { API_VERSION } from './types.js';
+import type { LeaseObject } from './types.js';
+
+export interface WatchOptions {
+  /** Null: from the current state. */
+  readonly version: bigint | null;
+  readonly sendInitialEvents: boolean;
+  readonly allowBookmarks: boolean;
+  readonly timeoutMs: number;
+}
+
+/** Reads the query of a watch; throws the 400, 422 or 500 that the real server answers. */
+export function parseWatchOptions(query: URLSearchParams): WatchOptions {
+  const asked = query.get('resourceVersion') ?? '';
+  if (asked !== '' && !/^\d+$/.test(asked)) {
+    const parse = `strconv.ParseUint: parsing "${asked}": invalid syntax`;
+    throw status.unexplained(`resourceVersion: Invalid value: "${asked}": ${parse}`);
+  }
+  const fromNow = asked === '' || asked === '0';
+  const allowBookmarks = isTrue(query.get('allowWatchBookmarks'));
+  const initial = query.get('sendInitialEvents');
+  checkInitial(initial, query.get('resourceVersionMatch') ?? '');
+  return {
+    version: fromNow ? null : BigInt(asked),
+    sendInitialEvents: initial === null ? fromNow : isTrue(initial),
+    allowBookmarks,
+    timeoutMs: parseTimeoutSeconds(query.get('timeoutSeconds')) * 1_000,
+  };
+}
+
+function checkInitial(initial: string | null, match: string): void {
+  const field = 'resourceVersionMatch';
+  const refuse = (why: string): Error =>
+    status.invalid(
+      '',
+      [{ reason: 'FieldValueForbidden', message: `Forbidden: ${why}`, field }],
+      'ListOptions',
+    );
+  if (initial !== null && match !== 'NotOlderThan') {
+    throw refuse('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+  }
+  if (initial === null && match !== '') {
+    throw refuse(
+      'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+    );
+  }
+}
+
+/** Without a limit the server takes one of 30 to 60 minutes. */
+function parseTimeoutSeconds(text: string | null): number {
+  if (text === null || text === '' || text === '0') return 1_800 * (1 + Math.random());
+  if (!/^[+-]?\d+$/.test(text)) {
+    throw status.badRequest(`strconv.ParseInt: parsing "${text}": invalid syntax`);
+  }
+  return Math.min(Math.max(0, Number(text)), 86_400);
+}
+
+export function isTrue(text: string | null): boolean {
+  return text !== null && !['false', '0'].includes(text.toLowerCase());
+}
+
+type Frame = { readonly line: string } | 'end';
+
+/** One open watch. Everything it sends goes through one queue, so that holding it back keeps the order. */
+export class Watch {
+  readonly request: RequestInfo;
+  readonly #response: ServerResponse;
+  readonly #selection: Selection;
+  readonly #holds = new Set<object>();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #held: Frame[] = [];
+  #lastSent: bigint;
+  #stop: () => void = () => undefined;
+
+  constructor(request: RequestInfo, response: ServerResponse, selection: Selection) {
+    this.request = request;
+    this.#response = response;
+    this.#selection = selection;
+    this.#lastSent = 0n;
+    response.once('close', () => this.#dispose());
+  }
+
+  /** Sends what the options ask for and stays open. The head must have been sent. */
+  start(store: Store, options: WatchOptions, bookmarkIntervalMs: number): void {
+    const { version, timeoutMs } = options;
+    const error = startError(store, options);
+    if (error !== null) {
+      this.fail(error);
+      return;
+    }
+    this.#lastSent = version ?? 0n;
+    if (options.sendInitialEvents) this.#sendState(store, options);
+    else for (const event of store.since(version ?? store.version) ?? []) this.offer(event);
+    this.#stop = store.subscribe((event) => this.offer(event));
+    const sendBookmark = (): void => this.#send('BOOKMARK', bookmark(String(store.version)));
+    if (options.allowBookmarks) {
+      this.#timers.push(setInterval(sendBookmark, bookmarkIntervalMs));
+      // Shortly before the end, so that the client can continue from there.
+      if (timeoutMs > 2_000) this.#timers.push(setTimeout(sendBookmark, timeoutMs - 2_000));
+    }
+    this.#timers.push(setTimeout(() => this.#push('end'), timeoutMs));
+  }
+
+  offer(event: StoreEvent): void {
+    const { namespace } = this.request;
+    if (event.version <= this.#lastSent) return;
+    if (namespace !== '' && namespace !== event.object.metadata.namespace) return;
+    const { matches } = this.#selection;
+    const before = event.previous !== undefined && matches(event.previous);
+    const after = event.type !== 'DELETED' && matches(event.object);
+    if (after) this.#send(before ? 'MODIFIED' : 'ADDED', event.object);
+    else if (before) this.#send('DELETED', lastSeen(event));
+  }
+
+  /** Nothing is delivered until every holder has released. */
+  hold(holder: object): void {
+    this.#holds.add(holder);
+  }
+
+  release(holder: object, deliver: 'queued' | 'nothing'): void {
+    if (!this.#holds.delete(holder)) return;
+    if (deliver === 'nothing') this.#held = this.#held.filter((frame) => frame === 'end');
+    if (this.#holds.size > 0) return;
+    const frames = this.#held;
+    this.#held = [];
+    for (const frame of frames) this.#push(frame);
+  }
+
+  /** An ERROR event, then a clean end. */
+  fail(error: status.StatusError): void {
+    this.#send('ERROR', error.status);
+    this.#push('end');
+  }
+
+  end(): void {
+    this.#dispose();
+    this.#response.end();
+  }
+
+  reset(): void {
+    this.#dispose();
+    this.#response.socket?.resetAndDestroy();
+  }
+
+  #sendState(store: Store, options: WatchOptions): void {
+    const { namespace } = this.request;
+    for (const lease of store.list(namespace === '' ? undefined : namespace)) {
+      if (this.#selection.matches(lease)) this.#send('ADDED', lease);
+    }
+    this.#lastSent = store.version;
+    if (!options.allowBookmarks) return;
+    this.#send(
+      'BOOKMARK',
+      bookmark(String(store.version), { 'k8s.io/initial-events-end': 'true' }),
+    );
+  }
+
+  #send(type: string, object: unknown): void {
+    this.#push({ line: `${JSON.stringify({ type, object })}\n` });
+  }
+
+  #push(frame: Frame): void {
+    if (this.#holds.size > 0) this.#held.push(frame);
+    else if (frame === 'end') this.end();
+    else if (!this.#response.writableEnded) this.#response.write(frame.line);
+  }
+
+  #dispose(): void {
+    this.#stop();
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#held = [];
+  }
+}
+
+function startError(store: Store, options: WatchOptions): status.StatusError | null {
+  const { version, sendInitialEvents } = options;
+  if (version === null) return null;
+  if (sendInitialEvents && version > store.version) {
+    return status.tooLargeVersion(String(version), String(store.version));
+  }
+  return !sendInitialEvents && version < store.oldest
+    ? status.expired(String(version), String(store.oldest))
+    : null;
+}
+
+/** Who loses sight of an object sees it as it was last in sight, under the version of the loss. */
+function lastSeen({ object, previous }: StoreEvent): LeaseObject {
+  const { metadata, ...rest } = previous ?? object;
+  const { resourceVersion } = object.metadata;
+  return { ...rest, metadata: { ...metadata, resourceVersion } };
+}
+
+function bookmark(resourceVersion: string, annotations?: Record<string, string>): unknown {
+  const metadata = { resourceVersion, ...(annotations === undefined ? {} : { annotations }) };
+  return { kind: 'Lease', apiVersion: API_VERSION, metadata, spec: {} };
+}
+
+/** The watches open now. */
+export class Watches {
+  readonly #open = new Set<Watch>();
+
+  add(watch: Watch, response: ServerResponse): void {
+    this.#open.add(watch);
+    response.once('close', () => this.#open.delete(watch));
+  }
+
+  select(match: RequestMatch | undefined): Watch[] {
+    return [...this.#open].filter((watch) => fits(match, watch.request));
+  }
+}

@@ -1,0 +1,32 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { root } from './tools/source.js';
+
+const here = join(root, 'test');
+
+describe.each(['api.report.md', 'api.testing.report.md'])('%s', (report) => {
+  let folder: string;
+  let actual: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'api-test-'));
+    await promisify(execFile)(process.execPath, [join(here, 'tools/api.js'), folder]);
+    actual = await readFile(join(folder, report), 'utf8');
+  }, 60_000);
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it('is what the source says (after a wanted change: npm run api:update)', async () => {
+    expect(actual).toBe(await readFile(join(here, report), 'utf8'));
+  });
+
+  it('names nothing that a user cannot import', () => {
+    expect(actual).not.toContain('ae-forgotten-export');
+  });
+
+  it('needs no types of the Kubernetes client, whose versions differ', () => {
+    expect(actual).not.toContain('@kubernetes/');
+  });
+});

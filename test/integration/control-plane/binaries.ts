@@ -1,0 +1,74 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from './build.js';
+
+/** Where a control plane's programs are. */
+export interface Binaries {
+  readonly source: 'KUBEBUILDER_ASSETS' | 'cache' | 'build';
+  readonly apiserver: string;
+  readonly etcd: string;
+  /** Makes a client certificate; only our own build has it. */
+  readonly certificate: string | undefined;
+}
+
+const MODULE = dirname(fileURLToPath(import.meta.url));
+const MODULE_FILES = ['go.mod', 'go.sum', 'certificate/main.go'];
+
+/** The Kubernetes version that a build yields, as the API server reports it, e.g. `v1.36.3`. */
+export function builtVersion(): string {
+  const goMod = readFileSync(join(MODULE, 'go.mod'), 'utf8');
+  const version = /^\s*k8s\.io\/kubernetes (v\S+)/m.exec(goMod)?.[1];
+  if (version === undefined) throw new Error('go.mod names no version of k8s.io/kubernetes');
+  return version;
+}
+
+/** Whether a Go compiler can be called, so that a control plane can be built. */
+export function hasGo(): boolean {
+  return spawnSync('go', ['version'], { stdio: 'ignore' }).status === 0;
+}
+
+/**
+ * The programs of a control plane: from KUBEBUILDER_ASSETS, else built earlier, else built now
+ * (minutes on a cold machine; progress goes to standard error). Undefined where neither they nor
+ * Go are there. Throws when KUBEBUILDER_ASSETS lacks a program, or when a build fails.
+ */
+export async function findBinaries(): Promise<Binaries | undefined> {
+  const assets = process.env['KUBEBUILDER_ASSETS'];
+  if (assets !== undefined && assets !== '') return fromAssets(assets);
+  const folder = cacheFolder();
+  if (existsSync(folder)) return inFolder(folder, 'cache');
+  if (!hasGo()) return undefined;
+  await build(MODULE, folder, builtVersion());
+  return inFolder(folder, 'build');
+}
+
+function fromAssets(folder: string): Binaries {
+  const apiserver = join(folder, 'kube-apiserver');
+  const etcd = join(folder, 'etcd');
+  for (const file of [apiserver, etcd]) {
+    if (!existsSync(file)) throw new Error(`KUBEBUILDER_ASSETS is set, but ${file} is not there`);
+  }
+  return { source: 'KUBEBUILDER_ASSETS', apiserver, etcd, certificate: undefined };
+}
+
+function inFolder(folder: string, source: 'cache' | 'build'): Binaries {
+  return {
+    source,
+    apiserver: join(folder, 'kube-apiserver'),
+    etcd: join(folder, 'server'),
+    certificate: join(folder, 'certificate'),
+  };
+}
+
+function cacheFolder(): string {
+  const hash = createHash('sha256');
+  for (const file of MODULE_FILES) hash.update(readFileSync(join(MODULE, file)));
+  const key = `${builtVersion()}-${process.platform}-${process.arch}-${hash.digest('hex').slice(0, 12)}`;
+  const xdg = process.env['XDG_CACHE_HOME'];
+  const base = xdg !== undefined && xdg !== '' ? xdg : join(homedir(), '.cache');
+  return join(base, 'metaparticle-sync', 'control-plane', key);
+}

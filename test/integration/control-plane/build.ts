@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { link, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * Builds the Go module in `module` into `folder`, which appears whole or not at all. When another
+ * process is building the same folder, waits for it instead. Says on standard error how it goes.
+ */
+export async function build(module: string, folder: string, version: string): Promise<void> {
+  await mkdir(dirname(folder), { recursive: true });
+  const unlock = await lock(`${folder}.lock`);
+  try {
+    if (!existsSync(folder)) await buildAndRename(module, folder, version);
+  } finally {
+    await unlock();
+  }
+}
+
+async function buildAndRename(module: string, folder: string, version: string): Promise<void> {
+  const temporary = await mkdtemp(`${folder}.building-`);
+  const flags = `-s -w -X k8s.io/component-base/version.gitVersion=${version}`;
+  const args = ['build', '-buildvcs=false', '-trimpath', `-ldflags=${flags}`];
+  const progress = startProgress(`building kube-apiserver ${version} and etcd with Go`);
+  try {
+    await go(module, [...args, '-o', `${temporary}/`, 'tool', './certificate']);
+    await rename(temporary, folder);
+    progress.end('done');
+  } catch (error) {
+    progress.end('failed');
+    throw error;
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function go(module: string, args: readonly string[]): Promise<void> {
+  const child = spawn('go', args, {
+    cwd: module,
+    // No C compiler needed, and the result runs beside any C library.
+    env: { ...process.env, CGO_ENABLED: '0' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let tail = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    tail = (tail + text).slice(-4000);
+  });
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject).once('close', resolve);
+  });
+  if (code !== 0) throw new Error(`go ${args.join(' ')} exited with ${String(code)}:\n${tail}`);
+}
+
+function startProgress(what: string): { end: (how: string) => void } {
+  const start = performance.now();
+  const say = (how: string): void => {
+    const seconds = Math.round((performance.now() - start) / 1000);
+    process.stderr.write(`control plane: ${what}: ${how} (${seconds} s)\n`);
+  };
+  say('started, takes minutes the first time');
+  const timer = setInterval(() => say('still going'), 10_000);
+  return {
+    end(how) {
+      clearInterval(timer);
+      say(how);
+    },
+  };
+}
+
+/**
+ * Takes the lock file and returns what gives it back. It only saves work (the rename decides), so
+ * a lock whose owner died is simply removed.
+ */
+async function lock(file: string): Promise<() => Promise<void>> {
+  const own = `${file}.${process.pid}`;
+  await writeFile(own, String(process.pid));
+  let waiting: ReturnType<typeof startProgress> | undefined;
+  try {
+    // A hard link appears with its content, which a file made and then written would not.
+    while (!(await link(own, file).then(() => true, isTaken))) {
+      waiting ??= startProgress('waiting for another process that builds it');
+      if (await isAbandoned(file)) await rm(file, { force: true });
+      else await sleep(500);
+    }
+  } finally {
+    waiting?.end('our turn');
+    await rm(own, { force: true });
+  }
+  return () => rm(file, { force: true });
+}
+
+function isTaken(error: unknown): false {
+  if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+  throw error;
+}
+
+async function isAbandoned(file: string): Promise<boolean> {
+  try {
+    process.kill(Number(await readFile(file, 'utf8')), 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}

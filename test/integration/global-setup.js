@@ -1,0 +1,25 @@
+// Finds or starts the real API server that all test files of one Jest run share, when
+// SYNC_TEST_REAL=1 asks for one. The workers inherit its description by the environment.
+import './loader.js';
+
+let found;
+
+export default async function setUp() {
+  if (process.env.SYNC_TEST_REAL !== '1') {
+    say('real API server: not asked for (SYNC_TEST_REAL=1 runs the integration tests on one too)');
+    return;
+  }
+  const { findCluster, SHARED_CLUSTER } = await import('./control-plane.ts');
+  found = await findCluster();
+  process.env[SHARED_CLUSTER] = JSON.stringify(found);
+  if (found.kind === 'none') say(found.reason);
+  else say(`real API server: ${found.version} at ${found.server} (${found.source ?? 'named'})`);
+}
+
+export async function stopFound() {
+  if (found?.kind === 'local') await found.stop();
+}
+
+function say(line) {
+  process.stderr.write(`${line}\n`);
+}

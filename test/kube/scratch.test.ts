@@ -1,0 +1,28 @@
+import { it, expect, beforeAll, afterAll } from '@jest/globals';
+import { KubeConfig } from '@kubernetes/client-node';
+import { startControlPlane } from '../integration/control-plane.js';
+import type { ControlPlane } from '../integration/control-plane.js';
+import { connect } from '../../src/lease/kube/connect.js';
+import { systemClock } from '../../src/lease/clock.js';
+let plane: ControlPlane;
+beforeAll(async () => { plane = (await startControlPlane()) as ControlPlane; }, 60000);
+afterAll(async () => { await plane.stop(); });
+it('works', async () => {
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromFile(plane.kubeConfigFile);
+  const c = await connect({ kubeConfig, clock: systemClock, warn: console.log });
+  const o = () => ({ deadline: performance.now() + 5000, limitMs: 5000 });
+  const key = { namespace: 'default', name: 'a' };
+  console.log(await c.store.read(key, o()));
+  const deco = { labels: { a: 'b' }, annotations: {x: 'y'}, ownerReferences: [] };
+  const now = Date.now();
+  const vacant = { holder: '', durationMs: 1000, acquireTime: now, renewTime: now, transitions: 0 };
+  const made = await c.store.create(key, { record: vacant, mark: null }, deco, o());
+  console.log(made, await c.store.create(key, { record: vacant, mark: null }, deco, o()));
+  if (made.kind !== 'created') throw new Error();
+  const w = await c.store.write(made.lease, { record: { holder: 'me', durationMs: 15000, acquireTime: now + 1000.123, renewTime: now + 1000.123, transitions: 1 }, mark: { nonce: 'n', token: made.lease.version! } }, deco, o());
+  console.dir(w, { depth: 9 });
+  console.dir(await c.store.read(key, o()), { depth: 5 });
+  console.log(await c.store.delete(made.lease, o()), w.kind === 'written' && (await c.store.delete(w.lease, o())), await c.store.create({ namespace: 'nope', name: 'x' }, { record: vacant, mark: null }, deco, o()));
+  c.close();
+});

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const runner = fileURLToPath(new URL('tools/run.js', import.meta.url));
+
+/** Stands for Jest: writes results where it is told to, then does what `then` says. */
+function fakeJest(results: object, then: string): readonly string[] {
+  const numbers = {
+    numPassedTests: 0,
+    numFailedTests: 0,
+    numRuntimeErrorTestSuites: 0,
+    numPendingTests: 0,
+    numTodoTests: 0,
+    ...results,
+  };
+  const write = `
+    const file = process.argv.find((arg) => arg.startsWith('--outputFile=')).slice(13);
+    require('node:fs').writeFileSync(file, ${JSON.stringify(JSON.stringify(numbers))});
+    ${then}`;
+  return [process.execPath, '-e', write, '--'];
+}
+
+const node = (code: string): readonly string[] => [process.execPath, '-e', code];
+const hang = 'setInterval(() => {}, 1000);';
+const orphan = `require('node:child_process').spawn(
+  process.execPath, ['-e', ${JSON.stringify(hang)}], { stdio: 'ignore' }).unref();`;
+
+describe('the test run', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'run-test-'));
+    await writeFile(join(folder, 'package.json'), '{"type":"module"}');
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  /** Runs a plan of these stages; yields what was printed, line by line, and the exit code. */
+  async function run(
+    ...stages: readonly object[]
+  ): Promise<{ lines: readonly string[]; code: number | null }> {
+    const plan = join(folder, 'plan.js');
+    const limits = { limitSeconds: 20, endLimitSeconds: 0.5 };
+    const limited = stages.map((stage, index) => ({ name: `s${index}`, ...limits, ...stage }));
+    await writeFile(plan, `export const plan = ${JSON.stringify({ stages: limited })};`);
+    const child = spawn(process.execPath, [runner, plan], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    return { lines: output.trimEnd().split('\n'), code };
+  }
+
+  it('adds up what passed: one per command, each test of a Jest', async () => {
+    const jest = fakeJest({ numPassedTests: 7, numPendingTests: 2 }, '');
+    const { lines, code } = await run({ command: node('') }, { command: jest, jest: true });
+    expect(lines.at(-1)).toBe('8 passed, 0 failed');
+    expect(lines.at(-2)).toMatch(/^ok {3}s1 .* s {3}7 passed, 2 skipped$/);
+    expect(code).toBe(0);
+  });
+
+  it('goes on after a failure and fails as a whole', async () => {
+    const { lines, code } = await run({ command: node('process.exit(3)') }, { command: node('') });
+    expect(lines.at(-1)).toBe('1 passed, 1 failed');
+    expect(lines.at(-3)).toMatch(/^FAIL s0 .*0 passed, 1 failed, ended with exit code 3$/);
+    expect(code).toBe(1);
+  });
+
+  it('counts failed tests once, and files that could not be loaded', async () => {
+    const results = { numPassedTests: 5, numFailedTests: 2, numRuntimeErrorTestSuites: 1 };
+    const command = fakeJest(results, 'process.exit(1)');
+    const { lines, code } = await run({ command, jest: true });
+    expect(lines.at(-1)).toBe('5 passed, 3 failed');
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    ['a Jest that fails without a failed test', fakeJest({ numPassedTests: 1 }, 'process.exit(1)')],
+    ['a Jest that does not end', fakeJest({ numPassedTests: 1 }, hang)],
+    ['a Jest that leaves a process behind', fakeJest({ numPassedTests: 1 }, orphan)],
+  ])('counts %s as one failure', async (_, command) => {
+    const { lines, code } = await run({ command, jest: true });
+    expect(lines.at(-1)).toBe('1 passed, 1 failed');
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    ['hangs', { command: node(hang), limitSeconds: 0.5 }, 'not done after 0.5 s'],
+    ['leaves a process behind', { command: node(orphan) }, 'left processes behind'],
+    ['cannot be started', { command: ['/no/such/program'] }, 'could not be started'],
+    ['writes no results', { command: [...node(''), '--'], jest: true }, 'wrote no results'],
+  ])('fails a stage that %s', async (_, stage, complaint) => {
+    const { lines, code } = await run(stage);
+    expect(lines.at(-2)).toContain(complaint);
+    expect(lines.at(-1)).toBe('0 passed, 1 failed');
+    expect(code).toBe(1);
+  });
+});

@@ -1,0 +1,79 @@
+// What the two test runs consist of. The commands themselves are the scripts of package.json.
+import { spawnSync } from 'node:child_process';
+
+/** @typedef {import('./stage.js').Stage} Stage */
+
+/** Tests of the packed package and tests that share one control plane are stages of their own. */
+const APART = ['/test/integration/', '/test/package\\.test\\.ts$'];
+const ALWAYS_IGNORED = ['/node_modules/', '/dist/'];
+
+/**
+ * A worker that grows beyond this is replaced between two files: each file that loads the real
+ * client of Kubernetes costs a worker memory that Jest cannot give back.
+ */
+const WORKER_MEMORY = '400MB';
+
+/** @returns {Stage} */
+function script(name, limitSeconds, command = name) {
+  return { name, limitSeconds, command: ['npm', 'run', '--silent', command] };
+}
+
+/** @returns {Stage} */
+function jest(name, limitSeconds, args, env) {
+  const command = ['npm', 'run', '--silent', 'jest', '--', '--ci', ...args];
+  return { name, limitSeconds, command, jest: true, env };
+}
+
+const types = script('types', 120);
+const lint = script('lint', 240);
+const format = script('format', 120, 'format:check');
+const build = script('build', 120);
+
+const unit = jest('unit', 300, [
+  '--maxWorkers=2',
+  `--workerIdleMemoryLimit=${WORKER_MEMORY}`,
+  ...[...ALWAYS_IGNORED, ...APART].map((pattern) => `--testPathIgnorePatterns=${pattern}`),
+]);
+const packed = jest('package', 300, ['--runInBand', 'test/package.test.ts']);
+/** In band: they measure, and they share one API server. */
+const IN_BAND = ['--runInBand', 'test/integration/'];
+const embedded = jest('integration', 300, IN_BAND, { SYNC_TEST_REAL: '' });
+/** The limit leaves room to build the control plane on a machine that has never done so. */
+const real = jest('integration', 1800, IN_BAND, { SYNC_TEST_REAL: '1' });
+
+/** Says which real API servers took part; none is a failure wherever one can be had. */
+function closeFull(verdicts) {
+  const servers = new Map();
+  for (const { results } of verdicts) {
+    for (const { fullName, status } of (results?.testResults ?? []).flatMap(testsOf)) {
+      const version = /kube-apiserver (v[\w.+-]+)/.exec(fullName)?.[1];
+      if (version === undefined || status !== 'passed') continue;
+      servers.set(version, (servers.get(version) ?? 0) + 1);
+    }
+  }
+  if (servers.size > 0) {
+    const lines = [...servers].map(([version, count]) => {
+      return `real API server: kube-apiserver ${version} took part in ${count} tests`;
+    });
+    return { lines, verdicts: [] };
+  }
+  const line = 'real API server: none took part';
+  if (!canHaveOne()) return { lines: [`${line}: there is no Go here to build one`], verdicts: [] };
+  const verdict = { name: 'real', seconds: 0, passed: 0, failed: 1, skipped: 0, trouble: line };
+  return { lines: [], verdicts: [verdict] };
+}
+
+function testsOf({ assertionResults }) {
+  return assertionResults;
+}
+
+function canHaveOne() {
+  const { SYNC_TEST_KUBECONFIG, KUBEBUILDER_ASSETS } = process.env;
+  if (SYNC_TEST_KUBECONFIG || KUBEBUILDER_ASSETS) return true;
+  return spawnSync('go', ['version'], { stdio: 'ignore' }).status === 0;
+}
+
+export const plans = {
+  fast: { stages: [types, lint, format, unit, embedded] },
+  full: { stages: [types, lint, format, build, unit, packed, real], close: closeFull },
+};

@@ -1,0 +1,67 @@
+// The test run: `node test/tools/run.js full|fast`. Every stage runs, whatever became of those before
+// it; then come one verdict per stage, the API servers that took part, and the totals as last line.
+import { pathToFileURL } from 'node:url';
+import { resolve } from 'node:path';
+import { endAll, runStage } from './stage.js';
+
+/** @typedef {import('./stage.js').Stage} Stage */
+/** @typedef {import('./stage.js').Verdict} Verdict */
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(signal, () => {
+    endAll();
+    process.kill(process.pid, signal);
+  });
+}
+
+try {
+  const verdicts = [];
+  const plan = await loadPlan(process.argv[2] ?? 'full');
+  for (const stage of plan.stages) {
+    console.log(`\n--- ${stage.name}`);
+    verdicts.push(await runStage(stage));
+  }
+  const closing = plan.close?.(verdicts) ?? { lines: [], verdicts: [] };
+  verdicts.push(...closing.verdicts);
+  const lines = [...verdicts.map(describe), ...verdicts.flatMap(skippedTests), ...closing.lines];
+  console.log(`\n${lines.join('\n')}`);
+  conclude(sum(verdicts, 'passed'), sum(verdicts, 'failed'));
+} catch (error) {
+  console.error(error);
+  conclude(0, 1);
+}
+
+/** A name of `plans.js`, or a file that exports `plan`. */
+async function loadPlan(name) {
+  if (name.endsWith('.js')) return (await import(pathToFileURL(resolve(name)).href)).plan;
+  const { plans } = await import('./plans.js');
+  if (!Object.hasOwn(plans, name)) throw new Error(`no such plan: ${name}`);
+  return plans[name];
+}
+
+/** @param {Verdict} verdict */
+function describe({ name, seconds, passed, failed, skipped, trouble }) {
+  const counts = [`${passed} passed`];
+  if (failed > 0) counts.push(`${failed} failed`);
+  if (skipped > 0) counts.push(`${skipped} skipped`);
+  if (trouble !== '') counts.push(trouble);
+  const mark = failed > 0 ? 'FAIL' : 'ok  ';
+  return `${mark} ${name.padEnd(14)}${seconds.toFixed(1).padStart(7)} s   ${counts.join(', ')}`;
+}
+
+/** No test is left out in silence. */
+function skippedTests({ results }) {
+  const tests = (results?.testResults ?? []).flatMap(({ assertionResults }) => assertionResults);
+  return tests
+    .filter(({ status }) => status !== 'passed' && status !== 'failed')
+    .map(({ fullName }) => `skipped: ${fullName}`);
+}
+
+function sum(verdicts, field) {
+  return verdicts.reduce((total, verdict) => total + verdict[field], 0);
+}
+
+function conclude(passed, failed) {
+  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+  console.log(`${passed} passed, ${failed} failed`);
+}

@@ -1,0 +1,178 @@
+// Runs one stage of the test run: a command in a process group of its own, its output shown as it
+// comes, its time bounded. Whatever it leaves behind is ended and counts against it.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * @typedef {object} Stage
+ * @property {string} name
+ * @property {readonly string[]} command program and arguments
+ * @property {number} limitSeconds the stage is ended and counted as failed after that time
+ * @property {boolean} [jest] the command is Jest: its own numbers are counted, not just the stage
+ * @property {number} [endLimitSeconds] how long anything may go on after the work is done
+ * @property {Readonly<Record<string, string>>} [env] added to the environment
+ */
+
+/**
+ * @typedef {object} Verdict
+ * @property {string} name
+ * @property {number} seconds
+ * @property {number} passed
+ * @property {number} failed
+ * @property {number} skipped
+ * @property {string} trouble why the stage failed beside failed tests, or empty
+ * @property {object} [results] all that Jest tells
+ */
+
+/**
+ * How long Jest may go on after it has written its results, and the processes that a command started
+ * after the command has ended. Beyond that, something was left open.
+ */
+const END_LIMIT_SECONDS = 10;
+
+/** The process groups of the stages under way. */
+const groups = new Set();
+
+/** Ends everything that was started here; for a run that is interrupted. */
+export function endAll() {
+  for (const group of groups) killGroup(group);
+}
+
+/**
+ * @param {Stage} stage
+ * @returns {Promise<Verdict>} never rejects
+ */
+export async function runStage(stage) {
+  const folder = mkdtempSync(join(tmpdir(), 'stage-'));
+  const resultsFile = join(folder, 'results.json');
+  const start = performance.now();
+  try {
+    const trouble = await perform(stage, resultsFile);
+    const seconds = (performance.now() - start) / 1000;
+    return { name: stage.name, seconds, ...count(stage, resultsFile, trouble) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Resolves to what went wrong beside failed tests, or to an empty string. */
+async function perform(stage, resultsFile) {
+  const [program, ...args] = stage.command;
+  const results = stage.jest ? ['--json', `--outputFile=${resultsFile}`] : [];
+  const child = spawn(program, [...args, ...results], {
+    detached: true,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...stage.env },
+  });
+  const ended = new Promise((resolve) => {
+    child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+    child.once('exit', (code, signal) => {
+      resolve(code === 0 ? '' : `ended with ${signal ?? `exit code ${code}`}`);
+    });
+  });
+  if (child.pid === undefined) return ended;
+  groups.add(child.pid);
+  const late = new AbortController();
+  const overdue = findOverdue(stage, resultsFile, late.signal);
+  let trouble = await Promise.race([ended, overdue]);
+  late.abort();
+  if (child.exitCode === null && child.signalCode === null) killGroup(child.pid);
+  await ended;
+  if (!(await isGone(child.pid, stage))) {
+    killGroup(child.pid);
+    trouble ||= 'left processes behind';
+  }
+  groups.delete(child.pid);
+  return trouble;
+}
+
+/** Resolves when the stage has taken too long, else never. */
+async function findOverdue(stage, resultsFile, signal) {
+  const limit = performance.now() + stage.limitSeconds * 1000;
+  let endLimit = Infinity;
+  for (;;) {
+    const stopped = await sleep(200, false, { signal, ref: false }).catch(() => true);
+    if (stopped) return new Promise(() => undefined);
+    const now = performance.now();
+    if (now > limit) return `not done after ${stage.limitSeconds} s`;
+    if (now > endLimit) return 'all tests are done, but something keeps Jest from ending';
+    if (endLimit === Infinity && stage.jest && existsSync(resultsFile)) {
+      endLimit = now + endLimitMs(stage);
+    }
+  }
+}
+
+/** Whether nothing is left of a process group, after a moment of patience. */
+async function isGone(group, stage) {
+  const limit = performance.now() + endLimitMs(stage);
+  while (isAlive(group)) {
+    if (performance.now() > limit) return false;
+    await sleep(50);
+  }
+  return true;
+}
+
+function endLimitMs({ endLimitSeconds = END_LIMIT_SECONDS }) {
+  return endLimitSeconds * 1000;
+}
+
+function killGroup(group) {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    // Gone already, which is what we want.
+  }
+}
+
+function isAlive(group) {
+  try {
+    process.kill(-group, 0);
+  } catch {
+    return false;
+  }
+  return !isAllZombies(group);
+}
+
+/** In a container without an init process the dead stay listed for ever; they do no harm. */
+function isAllZombies(group) {
+  if (!existsSync('/proc/self/stat')) return false;
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .every((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+        const [state, , itsGroup] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        return Number(itsGroup) !== group || state === 'Z' || state === 'X';
+      } catch {
+        return true;
+      }
+    });
+}
+
+function count(stage, resultsFile, trouble) {
+  if (!stage.jest) return { ...numbers(trouble === '' ? 1 : 0, trouble === '' ? 0 : 1), trouble };
+  const results = readResults(resultsFile);
+  if (results === undefined) return { ...numbers(0, 1), trouble: trouble || 'wrote no results' };
+  // A file that cannot even be loaded has no tests to fail.
+  const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
+  // Failed tests explain the exit code of Jest; nothing else does.
+  const explained = failed > 0 && trouble === 'ended with exit code 1' ? '' : trouble;
+  const skipped = results.numPendingTests + results.numTodoTests;
+  const all = numbers(results.numPassedTests, failed + (explained === '' ? 0 : 1), skipped);
+  return { ...all, trouble: explained, results };
+}
+
+function numbers(passed, failed, skipped = 0) {
+  return { passed, failed, skipped };
+}
+
+function readResults(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
