@@ -8,25 +8,27 @@ import { root } from './tools/source.js';
 
 const here = join(root, 'test');
 
-describe.each(['api.report.md', 'api.testing.report.md'])('%s', (report) => {
+describe('the public API', () => {
   let folder: string;
-  let actual: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'api-test-'));
     await promisify(execFile)(process.execPath, [join(here, 'tools/api.js'), folder]);
-    actual = await readFile(join(folder, report), 'utf8');
   }, 60_000);
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it('is what the source says (after a wanted change: npm run api:update)', async () => {
-    expect(actual).toBe(await readFile(join(here, report), 'utf8'));
-  });
+  describe.each(['api.report.md', 'api.testing.report.md'])('%s', (report) => {
+    const actual = (): Promise<string> => readFile(join(folder, report), 'utf8');
 
-  it('names nothing that a user cannot import', () => {
-    expect(actual).not.toContain('ae-forgotten-export');
-  });
+    it('is what the source says (after a wanted change: npm run api:update)', async () => {
+      expect(await actual()).toBe(await readFile(join(here, report), 'utf8'));
+    });
 
-  it('needs no types of the Kubernetes client, whose versions differ', () => {
-    expect(actual).not.toContain('@kubernetes/');
+    it('names nothing that a user cannot import', async () => {
+      expect((await actual()).match(/\(ae-forgotten-export\).*/g)).toBeNull();
+    });
+
+    it('needs no types of the Kubernetes client, whose versions differ', async () => {
+      expect(await actual()).not.toContain('@kubernetes/');
+    });
   });
 });

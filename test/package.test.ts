@@ -77,7 +77,7 @@ describe('the packed package', () => {
   it('mentions neither source maps nor the place where it was built', async () => {
     for (const path of packed) {
       const text = await readFile(join(root, path), 'utf8');
-      expect({ path, mentions: /sourceMappingURL/.test(text) || text.includes(root) }).toEqual({
+      expect({ path, mentions: text.includes('sourceMappingURL') || text.includes(root) }).toEqual({
         path,
         mentions: false,
       });

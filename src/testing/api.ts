@@ -3,19 +3,14 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { decodeLease, parseJsonObject } from './decode.js';
 import type { DecodedLease } from './decode.js';
 import { updateManagedFields, wholeSeconds } from './managed.js';
+import { assemble, comparable, ownersAfter, withoutGated } from './object.js';
 import type { Namespaces } from './namespaces.js';
+import { isDryRun, parseDeleteOptions } from './options.js';
 import { applyPatch } from './patch.js';
 import * as status from './status.js';
 import type { LeaseKey, Store } from './store.js';
 import { API_VERSION, GROUP, isJsonObject } from './types.js';
-import type {
-  JsonObject,
-  LeaseMetadata,
-  LeaseObject,
-  LeaseSpec,
-  ManagedFieldsEntry,
-  Verb,
-} from './types.js';
+import type { JsonObject, LeaseObject, Verb } from './types.js';
 import { validateLease } from './validate.js';
 
 /** Who asks, as far as the outcome depends on it. */
@@ -39,6 +34,8 @@ export interface Reply {
   readonly body: unknown;
   readonly warnings?: readonly string[];
   readonly retryAfterSeconds?: number | undefined;
+  /** @defaultValue JSON */
+  readonly contentType?: string | undefined;
 }
 
 export class LeaseApi {
@@ -89,8 +86,7 @@ export class LeaseApi {
     checkNamespace(decoded, key.namespace);
     const name = decoded.metadata.name ?? '';
     if (name !== key.name) {
-      const mismatch = `the name of the object (${name}) does not match the name on the URL (${key.name})`;
-      throw status.badRequest(name === '' ? 'name must be provided' : mismatch);
+      throw nameMismatch(name, key);
     }
     const existing = this.#store.get(key);
     const { uid = '' } = decoded.metadata;
@@ -110,8 +106,11 @@ export class LeaseApi {
     if (!isJsonObject(patched)) throw status.badRequest('the patch leaves no object');
     const decoded = this.#decode(patched, write);
     const { uid = existing.metadata.uid, name } = decoded.metadata;
-    if (name !== key.name || uid !== existing.metadata.uid) {
-      throw status.badRequest('a patch can change neither metadata.name nor metadata.uid');
+    if (name !== key.name) throw nameMismatch(name ?? '', key);
+    if (uid !== existing.metadata.uid) {
+      const message = `Invalid value: ${JSON.stringify(uid)}: field is immutable`;
+      const field = 'metadata.uid';
+      throw status.invalid(key.name, [{ reason: 'FieldValueInvalid', message, field }]);
     }
     const { resourceVersion = '' } = decoded.metadata;
     if (resourceVersion !== '') checkVersion(decoded, existing);
@@ -119,18 +118,16 @@ export class LeaseApi {
   }
 
   delete(key: LeaseKey, write: Write): Reply {
-    const options = write.body === '' ? {} : parseJsonObject(write.body, 'DeleteOptions');
+    const { uid, resourceVersion, dryRun } = parseDeleteOptions(write.body, write.query);
     const { metadata } = this.#existing(key);
-    const given = isJsonObject(options.preconditions) ? options.preconditions : {};
-    const { uid, resourceVersion } = given;
-    if (typeof uid === 'string' && uid !== metadata.uid) {
+    if (uid !== null && uid !== metadata.uid) {
       throw status.preconditionFailed(key.name, 'UID', uid, metadata.uid);
     }
-    if (typeof resourceVersion === 'string' && resourceVersion !== metadata.resourceVersion) {
+    if (resourceVersion !== null && resourceVersion !== metadata.resourceVersion) {
       const actual = metadata.resourceVersion;
       throw status.preconditionFailed(key.name, 'ResourceVersion', resourceVersion, actual);
     }
-    if (!isDryRun(write)) this.#store.remove(key);
+    if (!dryRun) this.#store.remove(key);
     const details = { name: key.name, group: GROUP, kind: 'leases', uid: metadata.uid };
     const body = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details };
     return { code: 200, body };
@@ -179,7 +176,7 @@ export class LeaseApi {
     if (errors.length > 0) throw status.invalid(existing.metadata.name, errors);
     const lease = assemble(decoded, spec, {
       ...existing.metadata,
-      managedFields: ownersAfter(existing, decoded, spec, caller),
+      managedFields: ownersAfter(existing, decoded, spec, caller.manager, caller.now),
     });
     return { code: 200, lease, previous: existing, unknownFields: decoded.unknownFields };
   }
@@ -187,11 +184,16 @@ export class LeaseApi {
   /** A write that would change no byte but times of ownership is not made: the version stays. */
   #commit(candidate: Candidate, write: Write): Reply {
     const { code, lease, previous, unknownFields } = candidate;
-    const warnings = unknownFields.map((path) => `unknown field "${path}"`);
+    const isQuiet = write.query.get('fieldValidation') === 'Ignore';
+    const warnings = isQuiet ? [] : unknownFields.map((path) => `unknown field "${path}"`);
     if (previous !== undefined && comparable(previous) === comparable(lease)) {
       return { code, body: previous, warnings };
     }
-    return { code, body: isDryRun(write) ? lease : this.#store.put(lease), warnings };
+    return {
+      code,
+      body: isDryRun(write.query.getAll('dryRun')) ? lease : this.#store.put(lease),
+      warnings,
+    };
   }
 
   #checkReadVersion(query: URLSearchParams, refuse: (why: string) => Error): void {
@@ -213,63 +215,6 @@ interface Candidate {
   readonly lease: LeaseObject;
   readonly previous?: LeaseObject;
   readonly unknownFields: readonly string[];
-}
-
-/** Ownership that is not tracked (created empty, or reset) stays untracked: updates do not start it. */
-function ownersAfter(
-  existing: LeaseObject,
-  decoded: DecodedLease,
-  spec: LeaseSpec,
-  caller: Caller,
-): ManagedFieldsEntry[] {
-  const stored = existing.metadata.managedFields ?? [];
-  const base = decoded.resetsManagedFields ? [] : (decoded.metadata.managedFields ?? stored);
-  if (base.length === 0) return [];
-  const after = { metadata: decoded.metadata, spec };
-  return updateManagedFields(base, existing, after, caller.manager, caller.now);
-}
-
-/** Fields of a feature that is off by default: kept where they are, not let in. */
-function withoutGated(spec: LeaseSpec, stored: LeaseSpec): LeaseSpec {
-  const { strategy, preferredHolder, ...rest } = spec;
-  return {
-    ...rest,
-    ...(typeof stored.strategy === 'string' ? { strategy } : {}),
-    ...(typeof stored.preferredHolder === 'string' ? { preferredHolder } : {}),
-  };
-}
-
-/** Keys in the order of the real encoder; what is absent must not be there as `undefined`. */
-function assemble(
-  decoded: DecodedLease,
-  spec: LeaseSpec,
-  system: Pick<LeaseMetadata, 'name' | 'namespace' | 'uid' | 'resourceVersion'> & {
-    readonly creationTimestamp: string;
-    readonly managedFields: ManagedFieldsEntry[];
-  },
-): LeaseObject {
-  const { name, namespace, uid, resourceVersion, creationTimestamp, managedFields } = system;
-  const { generateName, labels, annotations, ownerReferences, finalizers } = decoded.metadata;
-  const metadata = {
-    name,
-    ...(generateName === undefined ? {} : { generateName }),
-    namespace,
-    uid,
-    resourceVersion,
-    creationTimestamp,
-    ...(labels === undefined ? {} : { labels }),
-    ...(annotations === undefined ? {} : { annotations }),
-    ...(ownerReferences === undefined ? {} : { ownerReferences }),
-    ...(finalizers === undefined ? {} : { finalizers }),
-    ...(managedFields.length === 0 ? {} : { managedFields }),
-  };
-  return { kind: 'Lease', apiVersion: API_VERSION, metadata, spec };
-}
-
-function comparable(lease: LeaseObject): string {
-  const { managedFields = [], ...metadata } = lease.metadata;
-  const owners = managedFields.map((entry) => ({ ...entry, time: '' }));
-  return JSON.stringify([metadata, owners, lease.spec]);
 }
 
 function checkNamespace({ metadata }: DecodedLease, namespace: string): void {
@@ -294,8 +239,10 @@ function checkVersion({ metadata }: DecodedLease, existing: LeaseObject): void {
   throw status.staleVersion(name);
 }
 
-function isDryRun(write: Write): boolean {
-  return write.query.get('dryRun') === 'All';
+function nameMismatch(name: string, key: LeaseKey): Error {
+  const undeterminable = `(${key.name} based on URL) was undeterminable: name must be provided`;
+  const different = `(${name}) does not match the name on the URL (${key.name})`;
+  return status.badRequest(`the name of the object ${name === '' ? undeterminable : different}`);
 }
 
 function suffix(): string {

@@ -2,6 +2,7 @@
  * Request bodies into Leases, with the strictness of the real decoder: a wrong JSON type or a MicroTime without
  * exactly six decimals is a 400, null and absent are the same, unknown fields are dropped and reported.
  */
+import { canonicalMicroTime } from './microtime.js';
 import { badRequest } from './status.js';
 import { API_VERSION, isJsonObject } from './types.js';
 import type { JsonObject, LeaseMetadata, LeaseSpec, ManagedFieldsEntry } from './types.js';
@@ -144,7 +145,7 @@ function decodeValue(value: unknown, type: FieldType, path: string): unknown {
     case 'any':
       return value;
     case 'microTime':
-      return canonicalMicroTime(expectType(value, 'string', path));
+      return decodeMicroTime(expectType(value, 'string', path));
     case 'int32':
       return expectInt32(value, path);
     case 'bool':
@@ -213,28 +214,12 @@ function decodeManagedFields(value: unknown): ManagedFieldsEntry[] | undefined {
   return valid ? (value as ManagedFieldsEntry[]) : undefined;
 }
 
-const microTime = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{6})(Z|[+-]\d\d:\d\d)$/;
-
-/** UTC with six decimals; throws a 400 on any other number of decimals. */
-function canonicalMicroTime(text: string): string {
-  const parts = microTime.exec(text);
-  const [, seconds = '', fraction = '', zone = ''] = parts ?? [];
-  const at = Date.parse(`${seconds}${zone}`);
-  if (parts === null || Number.isNaN(at)) throw undecodable(timeError(text));
-  return `${new Date(at).toISOString().slice(0, 19)}${fraction}Z`;
-}
-
-function timeError(text: string): string {
-  const layout = '2006-01-02T15:04:05.000000Z07:00';
-  const rest = text.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/, '');
-  const afterFraction = rest.replace(/^\.\d{6}/, '');
-  const [left, wanted] =
-    rest === text
-      ? [text, '2006']
-      : afterFraction === rest
-        ? [rest, '.000000']
-        : [afterFraction, 'Z07:00'];
-  return `parsing time "${text}" as "${layout}": cannot parse "${left}" as "${wanted}"`;
+function decodeMicroTime(text: string): string {
+  try {
+    return canonicalMicroTime(text);
+  } catch (error) {
+    throw undecodable(error instanceof Error ? error.message : String(error));
+  }
 }
 
 function wrongType(value: unknown, path: string, type: string): Error {

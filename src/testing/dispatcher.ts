@@ -6,17 +6,17 @@ import { orderedStatus } from './faults.js';
 import type { Effect, Faults, Plan } from './faults.js';
 import { readBody, replyOf, send, sendHead } from './http.js';
 import { managerFromUserAgent } from './managed.js';
+import { checkListOptions, parseWatchOptions } from './options.js';
 import type { LoggedRequest, RequestInfo, Requests } from './requests.js';
-import { parseRoute } from './route.js';
-import type { Route } from './route.js';
+import { answerOther, describe, parseRoute } from './route.js';
+import type { LeasesRoute } from './route.js';
 import { parseSelection } from './selector.js';
 import * as status from './status.js';
 import type { LeaseKey, Store } from './store.js';
 import type { Gate, Timers } from './timers.js';
 import { ANONYMOUS } from './tokens.js';
 import type { Tokens } from './tokens.js';
-import { isJsonObject } from './types.js';
-import { parseWatchOptions, Watch } from './watch.js';
+import { Watch } from './watch.js';
 import type { Watches } from './watch.js';
 
 /** What one server consists of. */
@@ -35,7 +35,7 @@ export interface Parts {
 
 /** One request for Leases. */
 interface Call {
-  readonly route: Extract<Route, { kind: 'leases' }>;
+  readonly route: LeasesRoute;
   readonly request: RequestInfo;
   readonly entry: { -readonly [K in keyof LoggedRequest]: LoggedRequest[K] };
   readonly write: Write;
@@ -68,7 +68,7 @@ export class Dispatcher {
     const user = this.#parts.tokens.userOf(incoming.headers.authorization);
     const contentType = (incoming.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
     const write = { body, contentType, query: url.searchParams };
-    const request = describe(route, write, user ?? '', incoming.headers['user-agent'] ?? 'unknown');
+    const request = describe(route, write, user ?? '', incoming.headers['user-agent'] ?? '');
     const entry = this.#parts.requests.record(request);
     await this.#run({ route, request, entry, write, response }, user);
   }
@@ -130,6 +130,7 @@ export class Dispatcher {
       case 'get':
         return api.get(key, write.query);
       case 'list':
+        checkListOptions(write.query);
         return api.list(namespace || undefined, write.query, parseSelection(write.query).matches);
       case 'create':
         return api.create(namespace, expectJson(write), caller);
@@ -205,19 +206,6 @@ export class Dispatcher {
   }
 }
 
-function answerOther(route: Route): Reply {
-  switch (route.kind) {
-    case 'version':
-      return { code: 200, body: { major: '1', minor: '36', gitVersion: 'v1.36.0-testing' } };
-    case 'healthy':
-      return { code: 200, body: 'ok' };
-    case 'method-not-allowed':
-      throw status.methodNotAllowed();
-    default:
-      throw status.pathNotFound();
-  }
-}
-
 /** RBAC does not see the name in a POST; the knobs do. */
 function rbacRefusal({ user, verb, namespace, name }: RequestInfo): status.StatusError {
   return status.forbidden(user, verb, namespace, verb === 'create' ? undefined : name);
@@ -225,29 +213,6 @@ function rbacRefusal({ user, verb, namespace, name }: RequestInfo): status.Statu
 
 function refusal(error: status.StatusError): Reply {
   return { code: error.code, body: error.status };
-}
-
-function describe(
-  route: Call['route'],
-  write: Write,
-  user: string,
-  userAgent: string,
-): RequestInfo {
-  const { verb, namespace } = route;
-  return { verb, namespace, name: route.name ?? impliedName(verb, write), user, userAgent };
-}
-
-function impliedName(verb: RequestInfo['verb'], write: Write): string | undefined {
-  try {
-    if (verb !== 'create') return parseSelection(write.query).name;
-    const body: unknown = JSON.parse(write.body);
-    const metadata = isJsonObject(body) ? body.metadata : undefined;
-    const name = isJsonObject(metadata) ? metadata.name : undefined;
-    return typeof name === 'string' ? name : undefined;
-  } catch {
-    // What is wrong with it is for the handler to say.
-    return undefined;
-  }
 }
 
 function expectJson(write: Write): Write {

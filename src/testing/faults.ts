@@ -1,5 +1,15 @@
 /** The knobs: what goes wrong, for which requests, and how often. They compose. */
 import type { Reply } from './api.js';
+import type {
+  CommitLateOptions,
+  DelayOptions,
+  ExpireOptions,
+  FaultHandle,
+  FaultOptions,
+  HangOptions,
+  StatusOptions,
+  WatchFaultOptions,
+} from './knobs.js';
 import { fits } from './requests.js';
 import type { RequestInfo, RequestMatch } from './requests.js';
 import { Stall } from './stall.js';
@@ -8,61 +18,7 @@ import { expired, failure } from './status.js';
 import type { Store } from './store.js';
 import type { Watch, Watches } from './watch.js';
 
-export interface FaultOptions {
-  /** Which requests it meets. @defaultValue all, or all writes where the knob says so */
-  readonly match?: RequestMatch | undefined;
-  /** How many requests it meets before it is gone. @defaultValue no limit */
-  readonly times?: number | undefined;
-}
-
-/** A fault in force. */
-export interface FaultHandle {
-  /** How many requests it has met. */
-  readonly hits: number;
-  /** Ends it; what it already did to requests under way stays done. Idempotent. */
-  remove(): void;
-}
-
-export interface DelayOptions extends FaultOptions {
-  /** Before the request is handled. It is handled even when the client has hung up by then. */
-  readonly requestMs?: number | undefined;
-  /** Between the commit and the reply. */
-  readonly responseMs?: number | undefined;
-}
-
-export interface CommitLateOptions extends FaultOptions {
-  readonly afterMs: number;
-  /** What the client sees at once: a closed connection, or nothing at all. @defaultValue `'destroy'` */
-  readonly connection?: 'destroy' | 'silent' | undefined;
-}
-
-export interface StatusOptions extends FaultOptions {
-  readonly code: number;
-  readonly reason?: string | undefined;
-  readonly message?: string | undefined;
-  /** Sent as `Retry-After` and in the Status. */
-  readonly retryAfterSeconds?: number | undefined;
-  /** Sent as it is instead of a Status, as `text/html`: what a proxy in front would say. */
-  readonly body?: string | undefined;
-  /** The request is handled all the same; its outcome is withheld. @defaultValue `false` */
-  readonly afterCommit?: boolean | undefined;
-}
-
-export interface HangOptions extends FaultOptions {
-  /** Answer 504 when the request's own `?timeout=` is over, as a live server does. @defaultValue `false` */
-  readonly honorTimeout?: boolean | undefined;
-}
-
-export interface ExpireOptions extends FaultOptions {
-  /** An ERROR event in a 200 answer, or the status of the answer. @defaultValue `'in-stream'` */
-  readonly shape?: 'http' | 'in-stream' | undefined;
-}
-
-export interface WatchFaultOptions {
-  readonly match?: RequestMatch | undefined;
-}
-
-/** What to do with one request. @internal */
+/** What to do with one request. */
 export interface Plan {
   readonly requestMs: number;
   readonly responseMs: number;
@@ -70,7 +26,6 @@ export interface Plan {
   readonly effect: Effect | null;
 }
 
-/** @internal */
 export type Effect =
   | { readonly kind: 'hang'; readonly honorTimeout: boolean }
   | { readonly kind: 'drop-before' }
@@ -183,13 +138,14 @@ export class Faults {
     const { shape = 'in-stream', match } = options;
     const last = String(this.#store.version);
     this.#store.compact();
-    for (const watch of this.#watches.select(match)) {
+    const ended = this.#watches.select(match);
+    for (const watch of ended) {
       if (shape === 'http') watch.end();
       else watch.fail(expired(last, String(this.#store.oldest)));
     }
     return shape === 'http'
       ? this.#add({ kind: 'expire-http' }, options)
-      : { hits: 0, remove: () => undefined };
+      : { hits: ended.length, remove: () => undefined };
   }
 
   /** Ends the open watches as a time limit would. Returns how many. */
@@ -277,11 +233,12 @@ export class Faults {
   }
 }
 
-/** The answer that a `status` knob orders. @internal */
+/** The answer that a `status` knob orders. */
 export function orderedStatus(options: StatusOptions): Reply {
   const { code, reason, message = `ordered by a test: ${code}`, retryAfterSeconds, body } = options;
   const details = retryAfterSeconds === undefined ? undefined : { retryAfterSeconds };
-  return { code, body: body ?? failure(code, reason, message, details), retryAfterSeconds };
+  if (body === undefined) return { code, body: failure(code, reason, message, details) };
+  return { code, body, retryAfterSeconds, contentType: 'text/html; charset=utf-8' };
 }
 
 function isEffect(what: Effect | Modifier): what is Effect {

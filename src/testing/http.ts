@@ -37,7 +37,7 @@ export function send(response: ServerResponse, reply: Reply, date: Date): boolea
   const retryAfter = reply.retryAfterSeconds ?? retryAfterOf(reply.body);
   response.writeHead(reply.code, {
     ...commonHeaders(date),
-    ...(typeof reply.body === 'string' ? { 'Content-Type': 'text/html; charset=utf-8' } : {}),
+    ...(reply.contentType === undefined ? {} : { 'Content-Type': reply.contentType }),
     ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
     ...(reply.warnings === undefined || reply.warnings.length === 0
       ? {}

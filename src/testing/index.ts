@@ -36,17 +36,17 @@ export function startLeaseServer(options: LeaseServerOptions = {}): Promise<Leas
 }
 
 export type { LeaseServer, LeaseServerOptions } from './server.js';
+export type { Faults } from './faults.js';
 export type {
   CommitLateOptions,
   DelayOptions,
   ExpireOptions,
   FaultHandle,
   FaultOptions,
-  Faults,
   HangOptions,
   StatusOptions,
   WatchFaultOptions,
-} from './faults.js';
+} from './knobs.js';
 export type { StallHandle, StallOptions } from './stall.js';
 export type { KubeConfigOptions, TestingKubeConfig } from './kubeconfig.js';
 export type { NewLease, Outsider } from './outsider.js';

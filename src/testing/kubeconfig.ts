@@ -24,7 +24,6 @@ export interface TestingKubeConfig {
   applyToHTTPSOptions(options: object): Promise<void>;
 }
 
-/** @internal */
 export interface Credentials {
   readonly server: string;
   readonly namespace: string;

@@ -53,7 +53,8 @@ export function updateManagedFields(
 
 /** The manager's name when the request names none: its user agent up to the first slash. */
 export function managerFromUserAgent(userAgent: string): string {
-  return (userAgent.split('/')[0] ?? '').slice(0, 128);
+  const product = (userAgent.split('/')[0] ?? '').slice(0, 128);
+  return product === '' ? 'unknown' : product;
 }
 
 export function wholeSeconds(at: Date): string {

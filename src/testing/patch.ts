@@ -14,6 +14,7 @@ export function applyPatch(target: JsonObject, contentType: string, body: string
   } catch (error) {
     throw badRequest(`error decoding patch: ${String(error)}`);
   }
+  if (!isJsonObject(patch)) throw badRequest('error decoding patch: not an object');
   return mergePatch(target, patch);
 }
 

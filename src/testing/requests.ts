@@ -29,9 +29,13 @@ export interface RequestPattern {
   readonly user?: string | undefined;
 }
 
-export type RequestMatch = RequestPattern | ((request: RequestInfo) => boolean);
+export type RequestMatch<R extends RequestInfo = RequestInfo> =
+  RequestPattern | ((request: R) => boolean);
 
-export function fits(match: RequestMatch | undefined, request: RequestInfo): boolean {
+export function fits<R extends RequestInfo>(
+  match: RequestMatch<R> | undefined,
+  request: R,
+): boolean {
   if (match === undefined) return true;
   if (typeof match === 'function') return match(request);
   const { verb, namespace, name, user } = match;
@@ -70,7 +74,7 @@ export class Requests {
   }
 
   /** How many requests in the log fit. */
-  count(match: RequestMatch): number {
+  count(match: RequestMatch<LoggedRequest>): number {
     return this.#log.filter((request) => fits(match, request)).length;
   }
 

@@ -50,6 +50,7 @@ export class LeaseServer {
   readonly #timers = new Timers();
   readonly #http: Server;
   readonly #host: string;
+  #port = 0;
 
   /** @internal Use `startLeaseServer()`. */
   constructor(options: LeaseServerOptions) {
@@ -88,11 +89,13 @@ export class LeaseServer {
     await new Promise<void>((resolve, reject) => {
       this.#http.once('error', reject).listen(port, this.#host, resolve);
     });
+    this.#port = (this.#http.address() as AddressInfo).port;
     return this;
   }
 
+  /** The port it listens on, or listened on before `close()`. */
   get port(): number {
-    return (this.#http.address() as AddressInfo).port;
+    return this.#port;
   }
 
   /** Plain HTTP, no path: `http://127.0.0.1:41234`. */

@@ -139,9 +139,9 @@ export type FieldError = Required<StatusCause>;
 export function invalid(
   name: string,
   errors: readonly FieldError[],
-  kind: 'Lease' | 'leases' | 'ListOptions' = 'Lease',
+  kind: 'Lease' | 'leases' | 'ListOptions' | 'Options' = 'Lease',
 ): StatusError {
-  const group = kind === 'ListOptions' ? 'meta.k8s.io' : GROUP;
+  const group = kind.endsWith('Options') ? 'meta.k8s.io' : GROUP;
   const all = errors.map((error) => `${error.field}: ${error.message}`);
   const told = all.length === 1 ? (all[0] ?? '') : `[${all.join(', ')}]`;
   const message = `${kind}.${group} "${name}" is invalid: ${told}`;

@@ -41,7 +41,7 @@ function labelErrors(labels: Readonly<Record<string, string>>): FieldError[] {
     if (!labelValue.test(value)) {
       const rule =
         value.length > 63
-          ? 'must be no more than 63 characters'
+          ? 'must be no more than 63 bytes'
           : 'a valid label must be an empty string or consist of alphanumeric characters, "-", "_" or "."';
       errors.push(invalidValue('metadata.labels', value, rule));
     }
@@ -65,11 +65,18 @@ function annotationErrors(annotations: Readonly<Record<string, string>>): FieldE
 }
 
 function ownerErrors(metadata: Partial<LeaseMetadata>): FieldError[] {
-  return (metadata.ownerReferences ?? []).flatMap((owner, index) =>
+  const owners = metadata.ownerReferences ?? [];
+  const field = 'metadata.ownerReferences';
+  const errors = owners.flatMap((owner) =>
     (['apiVersion', 'kind', 'name', 'uid'] as const)
-      .filter((field) => ((owner[field] as string | undefined) ?? '') === '')
-      .map((field) => required(`metadata.ownerReferences[${index}].${field}`, 'must not be empty')),
+      .filter((part) => ((owner[part] as string | undefined) ?? '') === '')
+      .map((part) => invalidValue(`${field}.${part}`, '', 'must not be empty')),
   );
+  if (owners.filter(({ controller }) => controller === true).length > 1) {
+    const rule = 'Only one reference can have Controller set to true';
+    errors.push(invalidValue(field, owners, rule));
+  }
+  return errors;
 }
 
 function specErrors(spec: LeaseSpec): FieldError[] {
@@ -99,7 +106,7 @@ function isQualifiedName(key: string): boolean {
   return prefix === undefined || (prefix.length <= 253 && subdomain.test(prefix));
 }
 
-function invalidValue(field: string, value: string | number, rule: string): FieldError {
+function invalidValue(field: string, value: unknown, rule: string): FieldError {
   const message = `Invalid value: ${JSON.stringify(value)}: ${rule}`;
   return { reason: 'FieldValueInvalid', message, field };
 }

@@ -4,67 +4,10 @@ import { fits } from './requests.js';
 import type { RequestInfo, RequestMatch } from './requests.js';
 import type { Selection } from './selector.js';
 import * as status from './status.js';
+import type { WatchOptions } from './options.js';
 import type { Store, StoreEvent } from './store.js';
 import { API_VERSION } from './types.js';
 import type { LeaseObject } from './types.js';
-
-export interface WatchOptions {
-  /** Null: from the current state. */
-  readonly version: bigint | null;
-  readonly sendInitialEvents: boolean;
-  readonly allowBookmarks: boolean;
-  readonly timeoutMs: number;
-}
-
-/** Reads the query of a watch; throws the 400, 422 or 500 that the real server answers. */
-export function parseWatchOptions(query: URLSearchParams): WatchOptions {
-  const asked = query.get('resourceVersion') ?? '';
-  if (asked !== '' && !/^\d+$/.test(asked)) {
-    const parse = `strconv.ParseUint: parsing "${asked}": invalid syntax`;
-    throw status.unexplained(`resourceVersion: Invalid value: "${asked}": ${parse}`);
-  }
-  const fromNow = asked === '' || asked === '0';
-  const allowBookmarks = isTrue(query.get('allowWatchBookmarks'));
-  const initial = query.get('sendInitialEvents');
-  checkInitial(initial, query.get('resourceVersionMatch') ?? '');
-  return {
-    version: fromNow ? null : BigInt(asked),
-    sendInitialEvents: initial === null ? fromNow : isTrue(initial),
-    allowBookmarks,
-    timeoutMs: parseTimeoutSeconds(query.get('timeoutSeconds')) * 1_000,
-  };
-}
-
-function checkInitial(initial: string | null, match: string): void {
-  const field = 'resourceVersionMatch';
-  const refuse = (why: string): Error =>
-    status.invalid(
-      '',
-      [{ reason: 'FieldValueForbidden', message: `Forbidden: ${why}`, field }],
-      'ListOptions',
-    );
-  if (initial !== null && match !== 'NotOlderThan') {
-    throw refuse('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
-  }
-  if (initial === null && match !== '') {
-    throw refuse(
-      'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
-    );
-  }
-}
-
-/** Without a limit the server takes one of 30 to 60 minutes. */
-function parseTimeoutSeconds(text: string | null): number {
-  if (text === null || text === '' || text === '0') return 1_800 * (1 + Math.random());
-  if (!/^[+-]?\d+$/.test(text)) {
-    throw status.badRequest(`strconv.ParseInt: parsing "${text}": invalid syntax`);
-  }
-  return Math.min(Math.max(0, Number(text)), 86_400);
-}
-
-export function isTrue(text: string | null): boolean {
-  return text !== null && !['false', '0'].includes(text.toLowerCase());
-}
 
 type Frame = { readonly line: string } | 'end';
 

@@ -1,18 +1,16 @@
 // The clusters that a suite of tests runs on: the embedded server always, a real API server when
 // the global set-up of this Jest run found one. Each test file works in a namespace of its own.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { KubeConfig } from '@kubernetes/client-node';
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import type { KubeConfig } from '@kubernetes/client-node';
 import type { LeaseServer } from '../../src/testing/index.js';
-import { hasGo, sharedCluster } from './control-plane.js';
-import type { LocalCluster, NamedCluster } from './control-plane.js';
-import { RawClient } from './raw.js';
-import type { Json, RawResponse, RawTarget, RawWatch } from './raw.js';
-import { embeddedUser, realUser } from './user.js';
+import { hasGo, sharedCluster, startControlPlane } from './control-plane.js';
+import type { ControlPlane, LocalCluster } from './control-plane.js';
+import type { Namespace } from './namespace.js';
+import { openEmbedded, openReal } from './open.js';
+import type { RawClient, RawResponse, RawWatch } from './raw.js';
 import type { User } from './user.js';
+
+export { openReal } from './open.js';
 
 /** What a test needs to work on a cluster, in a namespace that nobody else uses. */
 export interface Cluster {
@@ -42,7 +40,9 @@ export interface Cluster {
   readonly clientWith: (token: string | undefined) => RawClient;
   /** Makes somebody who has no right in the namespace yet. */
   readonly newUser: () => Promise<User>;
-  /** Removes the namespace and every connection. */
+  /** Makes another namespace, for tests that end it. Removed with the cluster at the latest. */
+  readonly newNamespace: () => Promise<Namespace>;
+  /** Removes the namespaces and every connection. */
   readonly close: () => Promise<void>;
 }
 
@@ -77,108 +77,39 @@ export function describeEachCluster(name: string, suite: (cluster: () => Cluster
         cluster = await open();
       });
       afterAll(() => cluster?.close());
-      suite(() => {
-        if (cluster === undefined) throw new Error('a cluster is there only while tests run');
-        return cluster;
-      });
+      suite(() => cluster ?? missing());
     });
   }
-  if (process.env['SYNC_TEST_REAL'] !== '1') return;
+  if (process.env.SYNC_TEST_REAL !== '1') return;
   it(`${name}: a real API server took part, or none can be built here`, () => {
     expect(clusters().some(({ real }) => real) || !hasGo()).toBe(true);
   });
 }
 
-/** Opens an extra cluster handle on a control plane that a test started for itself. */
-export async function openReal(found: NamedCluster | LocalCluster): Promise<Cluster> {
-  const config = new KubeConfig();
-  config.loadFromFile(found.kubeConfigFile);
-  const target = await targetOf(config, found.server);
-  const raw = new RawClient(target);
-  const namespace = `sync-test-${randomBytes(5).toString('hex')}`;
-  const path = `/api/v1/namespaces/${namespace}`;
-  const made = await raw.request('POST', '/api/v1/namespaces', { metadata: { name: namespace } });
-  if (made.status !== 201) throw new Error(`no namespace: ${JSON.stringify(made.body)}`);
-  const remove = async (): Promise<void> => {
-    await raw.request('DELETE', `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`);
-    const { body } = await raw.request('DELETE', path);
-    // Nothing finalizes namespaces where no controller manager runs.
-    if (found.kind === 'local') await raw.request('PUT', `${path}/finalize`, unfinalized(body));
-  };
-  const controlPlane = found.kind === 'local' ? found : undefined;
-  const base = { real: true, version: found.version, server: found.server, namespace };
-  return assemble({ ...base, controlPlane, embedded: undefined }, config, target, raw, remove);
+/**
+ * Runs a suite on a control plane of its own, which it may pause and restart. Only where the real
+ * API server of this run is ours too: elsewhere it shows as skipped, and one line says why.
+ */
+export function describeControlPlane(name: string, suite: (own: () => ControlPlane) => void): void {
+  const found = sharedCluster();
+  if (found?.kind !== 'local') {
+    const why = found?.kind === 'named' ? 'a named cluster is not ours to pause' : 'there is none';
+    process.stderr.write(`${name}: skipped, it needs a real API server of its own (${why})\n`);
+    describe.skip(name, () => suite(() => missing()));
+    return;
+  }
+  describe(`${name}, kube-apiserver ${found.version}`, () => {
+    let plane: ControlPlane | undefined;
+    beforeAll(async () => {
+      const started = await startControlPlane();
+      if (started.kind === 'none') throw new Error(started.reason);
+      plane = started;
+    }, 90_000);
+    afterAll(() => plane?.stop());
+    suite(() => plane ?? missing());
+  });
 }
 
-async function openEmbedded(): Promise<Cluster> {
-  const { startLeaseServer } = await import('../../src/testing/index.js');
-  const embedded = await startLeaseServer();
-  const namespace = 'sync-test';
-  const config = new KubeConfig();
-  config.loadFromString(embedded.kubeConfigYaml({ namespace }));
-  const target = await targetOf(config, embedded.url);
-  const raw = new RawClient(target);
-  const base = { real: false, version: 'embedded', server: embedded.url, namespace };
-  const close = (): Promise<void> => embedded.close();
-  return assemble({ ...base, controlPlane: undefined, embedded }, config, target, raw, close);
-}
-
-async function assemble(
-  base: Pick<Cluster, 'real' | 'version' | 'server' | 'namespace' | 'controlPlane' | 'embedded'>,
-  kubeConfig: KubeConfig,
-  target: RawTarget,
-  raw: RawClient,
-  remove: () => Promise<void>,
-): Promise<Cluster> {
-  const current = kubeConfig.getCurrentContext();
-  kubeConfig.contexts = kubeConfig.contexts.map((context) =>
-    context.name === current ? { ...context, namespace: base.namespace } : context,
-  );
-  const folder = await mkdtemp(join(tmpdir(), 'cluster-'));
-  const kubeConfigFile = join(folder, 'kubeconfig');
-  await writeFile(kubeConfigFile, kubeConfig.exportConfig(), { mode: 0o600 });
-  const others: RawClient[] = [];
-  const clientWith = (token: string | undefined): RawClient => {
-    const other = new RawClient(withToken(target, token));
-    others.push(other);
-    return other;
-  };
-  let users = 0;
-  return {
-    ...base,
-    ...{ kubeConfig, kubeConfigFile },
-    leases: `/apis/coordination.k8s.io/v1/namespaces/${base.namespace}/leases`,
-    request: (method, path, body, headers) => raw.request(method, path, body, headers),
-    watch: (path) => raw.watch(path),
-    clientWith,
-    newUser: async () => {
-      const name = `user-${++users}`;
-      if (base.embedded !== undefined) return embeddedUser(base.embedded, name);
-      return realUser(raw, clientWith, base.namespace, name);
-    },
-    close: async () => {
-      for (const other of others) other.close();
-      await remove();
-      raw.close();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
-
-/** The credentials of the current context, as of now: exec plugins are asked once. */
-async function targetOf(config: KubeConfig, server: string): Promise<RawTarget> {
-  const options: Parameters<KubeConfig['applyToHTTPSOptions']>[0] = {};
-  await config.applyToHTTPSOptions(options);
-  const { agent: _agent, headers, ...tls } = options;
-  return { server, headers: (headers as Record<string, string> | undefined) ?? {}, tls };
-}
-
-function withToken({ server, tls }: RawTarget, token: string | undefined): RawTarget {
-  const { cert: _cert, key: _key, pfx: _pfx, ...anonymous } = tls ?? {};
-  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  return { server, headers, tls: anonymous };
-}
-
-function unfinalized(namespace: Json): Json {
-  return { ...namespace, spec: { ...(namespace['spec'] as object), finalizers: [] } };
+function missing(): never {
+  throw new Error('a cluster is there only while tests run');
 }

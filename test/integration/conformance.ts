@@ -5,6 +5,7 @@ import { accessConformance } from './conformance/access.js';
 import { editConformance } from './conformance/edit.js';
 import { eventConformance } from './conformance/events.js';
 import { metadataConformance } from './conformance/metadata.js';
+import { namespaceConformance } from './conformance/namespace.js';
 import { readConformance } from './conformance/read.js';
 import { recordConformance } from './conformance/record.js';
 import { watchConformance } from './conformance/watch.js';
@@ -20,5 +21,6 @@ export function leaseConformance(getCluster: GetCluster): void {
   describe('reads', () => readConformance(getCluster));
   describe('watches', () => watchConformance(getCluster));
   describe('events of watches', () => eventConformance(getCluster));
+  describe('namespaces', () => namespaceConformance(getCluster));
   describe('access', () => accessConformance(getCluster));
 }

@@ -31,10 +31,10 @@ export type FoundCluster = NamedCluster | LocalCluster | NoCluster;
  * Throws when what was named does not answer, and when a build or a start fails.
  */
 export async function findCluster(): Promise<NamedCluster | ControlPlane | NoCluster> {
-  const file = process.env['SYNC_TEST_KUBECONFIG'];
+  const file = process.env.SYNC_TEST_KUBECONFIG;
   if (file === undefined || file === '') return startControlPlane();
   const { openNamedCluster } = await import('./control-plane/named.js');
-  return openNamedCluster(file, process.env['SYNC_TEST_CONTEXT']);
+  return openNamedCluster(file, process.env.SYNC_TEST_CONTEXT);
 }
 
 /** Further flags, e.g. `--feature-gates=…`. */

@@ -3,19 +3,45 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { createInterface } from 'node:readline';
 
-/** Any JSON object of the API; what a test needs of it is known to the test. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- answers are data of any shape
-export type Json = Record<string, any>;
+/** Any JSON object. */
+export type Json = Record<string, unknown>;
+
+/** `metadata` as tests read it; nothing checks that the answer has it so. */
+export interface Metadata {
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly managedFields?: readonly ManagedFields[];
+  readonly [field: string]: unknown;
+}
+
+export interface ManagedFields {
+  readonly manager: string;
+  readonly time: string;
+  readonly fieldsV1: Readonly<Record<string, Json | undefined>>;
+  readonly [field: string]: unknown;
+}
+
+/** An answer of the API as tests read it: an object, a list or a Status. Nothing checks that. */
+export interface ApiObject {
+  readonly metadata: Metadata;
+  readonly spec?: Json;
+  readonly items?: readonly ApiObject[];
+  readonly message?: string;
+  readonly details?: Json;
+  readonly [field: string]: unknown;
+}
 
 export interface RawResponse {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
-  readonly body: Json;
+  readonly body: ApiObject;
 }
 
 export interface WatchEvent {
   readonly type: string;
-  readonly object: Json;
+  readonly object: ApiObject;
 }
 
 /** Where requests go, and what proves who sends them. */
@@ -137,6 +163,21 @@ export class RawWatch {
   }
 }
 
+/** As `request`, for what only prepares a test: rejects unless the answer is a success. */
+export async function must(
+  client: RawClient,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Readonly<Record<string, string>>,
+): Promise<ApiObject> {
+  const response = await client.request(method, path, body, headers);
+  if (response.status >= 300) {
+    throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(response.body)}`);
+  }
+  return response.body;
+}
+
 /** Node frames the body of a DELETE only when it is told the length: without, it is no body. */
 function framing(payload: string): Record<string, string> {
   return {
@@ -145,11 +186,11 @@ function framing(payload: string): Record<string, string> {
   };
 }
 
-function parse(text: string): Json {
-  if (text === '') return {};
+function parse(text: string): ApiObject {
+  if (text === '') return {} as ApiObject;
   try {
-    return JSON.parse(text) as Json;
+    return JSON.parse(text) as ApiObject;
   } catch {
-    return { text };
+    return { text } as unknown as ApiObject;
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LeaseServer } from '../../src/testing/index.js';
-import type { Json, RawClient } from './raw.js';
+import { must } from './raw.js';
+import type { RawClient } from './raw.js';
 
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
 
@@ -81,12 +82,4 @@ async function may(self: RawClient, namespace: string, verb: Verb): Promise<bool
   const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
   const { status } = await must(self, 'POST', path, review);
   return (status as { allowed: boolean }).allowed;
-}
-
-async function must(client: RawClient, method: string, path: string, body: Json): Promise<Json> {
-  const response = await client.request(method, path, body);
-  if (response.status >= 300) {
-    throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(response.body)}`);
-  }
-  return response.body;
 }

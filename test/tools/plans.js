@@ -3,8 +3,9 @@ import { spawnSync } from 'node:child_process';
 
 /** @typedef {import('./stage.js').Stage} Stage */
 
-/** Tests of the packed package and tests that share one control plane are stages of their own. */
-const APART = ['/test/integration/', '/test/package\\.test\\.ts$'];
+/** What concerns what is published: it compiles, packs and installs, which takes its time. */
+const PUBLISHED = ['test/api.test.ts', 'test/package.test.ts', 'test/readme.test.ts'];
+const APART = ['/test/integration/', '/test/(api|package|readme)\\.test\\.ts$'];
 const ALWAYS_IGNORED = ['/node_modules/', '/dist/'];
 
 /**
@@ -34,7 +35,7 @@ const unit = jest('unit', 300, [
   `--workerIdleMemoryLimit=${WORKER_MEMORY}`,
   ...[...ALWAYS_IGNORED, ...APART].map((pattern) => `--testPathIgnorePatterns=${pattern}`),
 ]);
-const packed = jest('package', 300, ['--runInBand', 'test/package.test.ts']);
+const published = jest('published', 300, ['--runInBand', ...PUBLISHED]);
 /** In band: they measure, and they share one API server. */
 const IN_BAND = ['--runInBand', 'test/integration/'];
 const embedded = jest('integration', 300, IN_BAND, { SYNC_TEST_REAL: '' });
@@ -73,7 +74,9 @@ function canHaveOne() {
   return spawnSync('go', ['version'], { stdio: 'ignore' }).status === 0;
 }
 
+const checks = [lint, types, format];
+
 export const plans = {
-  fast: { stages: [types, lint, format, unit, embedded] },
-  full: { stages: [types, lint, format, build, unit, packed, real], close: closeFull },
+  fast: { stages: [checks, unit, embedded] },
+  full: { stages: [checks, build, unit, published, real], close: closeFull },
 };

@@ -17,9 +17,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 try {
   const verdicts = [];
   const plan = await loadPlan(process.argv[2] ?? 'full');
-  for (const stage of plan.stages) {
-    console.log(`\n--- ${stage.name}`);
-    verdicts.push(await runStage(stage));
+  for (const step of plan.stages) {
+    // What stands in a list of its own runs side by side.
+    const stages = [step].flat();
+    console.log(`\n--- ${stages.map(({ name }) => name).join(', ')}`);
+    verdicts.push(...(await Promise.all(stages.map(runStage))));
   }
   const closing = plan.close?.(verdicts) ?? { lines: [], verdicts: [] };
   verdicts.push(...closing.verdicts);

@@ -1,12 +1,13 @@
+import { NoClusterConfigError } from '../../errors.js';
 import type { SyncWarning } from '../../errors.js';
 import type { Clock } from '../clock.js';
 import type { LeaseStore, LeaseWatch } from '../store.js';
-import { NoClusterConfigError } from '../../errors.js';
 import { defaultNamespace, loadKubeConfig } from './config.js';
 import type { KubeConfigLike } from './config.js';
 import { Endpoint } from './endpoint.js';
 import { KubeLeaseStore } from './store.js';
 import { Transport } from './transport.js';
+import { KubeLeaseWatch } from './watch.js';
 
 export type { KubeConfigLike } from './config.js';
 
@@ -41,13 +42,18 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   if (server === undefined)
     throw new NoClusterConfigError(['the current context of the kubeConfig']);
   const endpoint = new Endpoint(config, server);
-  const transport = new Transport({ endpoint, clock });
+  const watch = new KubeLeaseWatch({ endpoint, clock, warn: options.warn });
+  const onSilence = (sentAt: number): void => watch.doubt(sentAt);
+  const transport = new Transport({ endpoint, clock, onSilence });
   return {
     store: new KubeLeaseStore(transport, endpoint.server),
-    watch: { subscribe: () => ({ suspect: () => undefined, close: () => undefined }) },
+    watch,
     defaultNamespace: defaultNamespace(config),
     server: endpoint.server,
     holding: (count) => transport.holding(count),
-    close: () => transport.close(),
+    close() {
+      watch.close();
+      transport.close();
+    },
   };
 }

@@ -45,13 +45,14 @@ export function exchange(request: ClientRequest, body: string | undefined): Prom
 }
 
 /** Data written before the handshake is done waits for it, and dies with the socket if it fails. */
-export function whenUsable(socket: Socket, isReused: boolean, usable: () => void): void {
+function whenUsable(socket: Socket, isReused: boolean, usable: () => void): void {
   const { secureConnecting } = socket as Socket & { readonly secureConnecting?: boolean };
   if (isReused || (!socket.connecting && secureConnecting !== true)) usable();
   else socket.once(secureConnecting === true ? 'secureConnect' : 'connect', usable);
 }
 
-function collect(
+/** Hands the whole body over, once; an overlong one breaks the request instead. */
+export function collect(
   response: IncomingMessage,
   request: ClientRequest,
   done: (text: string) => void,
@@ -64,4 +65,12 @@ function collect(
     if (size > BODY_LIMIT_BYTES) request.destroy(new Error(`an answer of more than ${size} bytes`));
   });
   response.once('end', () => done(Buffer.concat(chunks).toString('utf8')));
+}
+
+/** The pause that the server asks for, `null` when it asks for none. */
+export function retryAfterMs(headers: IncomingHttpHeaders): number | null {
+  const value = headers['retry-after'];
+  if (value === undefined) return null;
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  return Number.isNaN(ms) ? null : Math.max(0, ms);
 }

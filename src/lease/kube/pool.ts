@@ -11,7 +11,6 @@ export class AgentPool {
   readonly #isSecure: boolean;
   #agent: HttpAgent | null = null;
   #credentials = '';
-  readonly #retired = new Set<HttpAgent>();
   /** Moves with every swap: evidence from an older generation says nothing about the current one. */
   generation = 0;
 
@@ -37,16 +36,6 @@ export class AgentPool {
     for (const sockets of Object.values(agent.freeSockets)) {
       for (const socket of sockets ?? []) socket.destroy();
     }
-    if (Object.keys(agent.sockets).length > 0) this.#retired.add(agent);
-    for (const old of this.#retired) {
-      if (Object.keys(old.sockets).length === 0) this.#retired.delete(old);
-    }
-  }
-
-  close(): void {
-    this.swap();
-    for (const agent of this.#retired) agent.destroy();
-    this.#retired.clear();
   }
 
   #create(): HttpAgent {

@@ -1,10 +1,10 @@
 import createDebug from 'debug';
-import type { ClientRequest } from 'node:http';
+import type { ClientRequest, IncomingHttpHeaders } from 'node:http';
 import { ApiUnreachableError, ClosedError, SyncError } from '../../errors.js';
 import type { Clock } from '../clock.js';
 import type { Refused, RequestOptions, Unknown } from '../store.js';
 import type { Authorized, Endpoint } from './endpoint.js';
-import { exchange } from './exchange.js';
+import { exchange, retryAfterMs } from './exchange.js';
 import type { Exchanged } from './exchange.js';
 import { Gate } from './gate.js';
 import { AgentPool } from './pool.js';
@@ -73,6 +73,7 @@ export class Transport {
   #sockets = FEW_SOCKETS;
   #busy = 0;
   #cancelWakeUp: (() => void) | null = null;
+  #isPumping = false;
   #isClosed = false;
 
   constructor({ endpoint, clock, silentMs = SILENT_MS, onSilence }: TransportOptions) {
@@ -125,28 +126,33 @@ export class Transport {
       const error = new ClosedError();
       this.#finish(entry, wasSent ? { kind: 'unknown', error } : refused(error));
     }
-    this.#pool.close();
+    this.#pool.swap();
   }
 
-  /** Lets out whatever may leave now, and arranges to be called when that changes. */
+  /** Lets out whatever may leave now, and arranges to be called when that changes by itself. */
   #pump(): void {
+    if (this.#isPumping || this.#isClosed) return;
+    this.#isPumping = true;
     this.#cancelWakeUp?.();
-    this.#cancelWakeUp = null;
-    let wait = Infinity;
-    for (let next = this.#queue.peek(); next !== undefined; next = this.#queue.peek()) {
+    const wait = this.#letOut();
+    this.#cancelWakeUp = wait < Infinity ? this.#clock.after(wait, () => this.#pump()) : null;
+    this.#isPumping = false;
+  }
+
+  #letOut(): number {
+    for (;;) {
+      const next = this.#queue.peek();
+      if (next === undefined) return Infinity;
       const now = this.#now();
-      if (next.deadline <= now) {
+      const left = next.deadline - now;
+      if (left <= 0) {
         this.#giveUp(next, 'its deadline passed before it could be sent');
         continue;
       }
-      wait = this.#busy < this.#sockets ? this.#gate.delay(now, next.deadline) : Infinity;
-      wait = Math.min(wait, next.deadline - now);
-      if (this.#busy >= this.#sockets || this.#gate.delay(now, next.deadline) > 0) break;
+      const delay = this.#busy < this.#sockets ? this.#gate.delay(now, next.deadline) : Infinity;
+      if (delay > 0) return Math.min(delay, left);
       this.#queue.shift();
       void this.#depart(next, now);
-    }
-    if (this.#queue.size > 0 && !this.#isClosed && wait < Infinity) {
-      this.#cancelWakeUp = this.#clock.after(wait, () => this.#pump());
     }
   }
 
@@ -209,7 +215,7 @@ export class Transport {
     const { method, path } = entry.call;
     if (result.kind === 'answered') {
       debug('%s %s: %d', method, path, result.status);
-      this.#learn(result);
+      this.#learn(result.status, result.headers);
       const answeredAt = Date.parse(result.headers.date ?? '');
       const { status, body } = result;
       this.#finish(entry, {
@@ -218,42 +224,41 @@ export class Transport {
       });
       return;
     }
-    debug('%s %s: %s', method, path, result.error.message);
-    if (result.wasIdle && !entry.isSilent && entry.generation === this.#pool.generation)
-      this.#pool.swap();
-    else this.#distrust(entry);
-    const { error, mayHaveLeft } = result;
+    const { error, mayHaveLeft, wasIdle } = result;
+    debug('%s %s: %s', method, path, error.message);
+    this.#distrust(entry, wasIdle);
     this.#finish(entry, brokenConnection(error, mayHaveLeft, this.#endpoint.server));
   }
 
-  /** Only the current connections can give bad evidence; older ones have been replaced already. */
-  #distrust(entry: Entry): void {
+  /**
+   * Only the current connections can give bad evidence; older ones have been replaced already. One that had
+   * been idle may just have been closed: that says nothing about the server.
+   */
+  #distrust(entry: Entry, wasIdle = false): void {
     if (entry.generation !== this.#pool.generation) return;
     this.#pool.swap();
-    this.#gate.failed();
+    if (!wasIdle) this.#gate.failed();
   }
 
-  #learn({
-    status,
-    headers,
-  }: {
-    status: number;
-    headers: { 'retry-after'?: string | undefined };
-  }): void {
+  #learn(status: number, headers: IncomingHttpHeaders): void {
     if (status !== 429 && status < 500) {
       this.#gate.works();
       return;
     }
-    const pauseMs = Number(headers['retry-after']) * 1000;
-    if ((status === 429 || status === 503) && pauseMs >= 0) this.#gate.pause(this.#now(), pauseMs);
-    else this.#gate.failed();
+    const pauseMs = status === 429 || status === 503 ? retryAfterMs(headers) : null;
+    if (pauseMs === null) this.#gate.failed();
+    else this.#gate.pause(this.#now(), pauseMs);
   }
 
+  /** Nothing left the house, and nothing will until somebody changes the configuration. */
   #unsendable(error: unknown): Refused {
     if (error instanceof SyncError) return { kind: 'refused', error, transient: false };
     const reason = error instanceof Error ? error : new Error(String(error));
-    const outcome = brokenConnection(reason, false, this.#endpoint.server);
-    return outcome.kind === 'refused' ? outcome : { ...outcome, kind: 'refused', transient: false };
+    return {
+      ...brokenConnection(reason, false, this.#endpoint.server),
+      kind: 'refused',
+      transient: false,
+    };
   }
 
   #giveUp(entry: Entry, why: string): void {
@@ -276,7 +281,7 @@ export class Transport {
     this.#flying.delete(entry);
     this.#vacate(entry);
     entry.resolve(reply);
-    if (!this.#isClosed) this.#pump();
+    this.#pump();
   }
 
   #now(): number {

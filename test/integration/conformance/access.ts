@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { create, expectFailure, leaseBody, nameOf, newName, pathOf, put } from './lease.js';
+import { create, expectFailure, leaseBody, newName, pathOf, put } from './lease.js';
 import type { GetCluster } from './lease.js';
 
 /** Who may do what, and how a refusal reads. */
@@ -26,7 +26,7 @@ function forbiddenConformance(get: GetCluster): void {
     const path = named ? pathOf(get(), lease) : get().leases;
     const body = method === 'PUT' || method === 'POST' ? lease : undefined;
     const response = await get().clientWith(user.token).request(method, path, body);
-    const object = named ? ` "${nameOf(lease)}"` : '';
+    const object = named ? ` "${lease.metadata.name}"` : '';
     expectFailure(response, 403, 'Forbidden', {
       message:
         `leases.coordination.k8s.io${object} is forbidden: User "${user.name}" cannot ${verb} ` +

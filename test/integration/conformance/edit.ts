@@ -1,15 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import {
-  create,
-  expectFailure,
-  pathOf,
-  RECORD,
-  STRANGE_UID,
-  uidOf,
-  rawVersionOf,
-  update,
-  versionOf,
-} from './lease.js';
+import { create, expectFailure, pathOf, RECORD, STRANGE_UID, update, versionOf } from './lease.js';
 import type { GetCluster } from './lease.js';
 
 const MERGE = { 'content-type': 'application/merge-patch+json' };
@@ -26,21 +16,29 @@ function deleteConformance(get: GetCluster): void {
     const response = await get().request('DELETE', pathOf(get(), lease));
     expect(response).toMatchObject({
       status: 200,
-      body: { kind: 'Status', apiVersion: 'v1', status: 'Success', details: { uid: uidOf(lease) } },
+      body: {
+        kind: 'Status',
+        apiVersion: 'v1',
+        status: 'Success',
+        details: { uid: lease.metadata.uid },
+      },
     });
     expect(await get().request('GET', pathOf(get(), lease))).toMatchObject({ status: 404 });
   });
 
   it('with matching preconditions deletes', async () => {
     const lease = await create(get());
-    const preconditions = { uid: uidOf(lease), resourceVersion: rawVersionOf(lease) };
+    const preconditions = {
+      uid: lease.metadata.uid,
+      resourceVersion: lease.metadata.resourceVersion,
+    };
     const response = await get().request('DELETE', pathOf(get(), lease), { preconditions });
     expect(response).toMatchObject({ status: 200, body: { status: 'Success' } });
   });
 
   it('with another uid: 409 Conflict, nothing deleted', async () => {
     const lease = await create(get());
-    const preconditions = { uid: STRANGE_UID, resourceVersion: rawVersionOf(lease) };
+    const preconditions = { uid: STRANGE_UID, resourceVersion: lease.metadata.resourceVersion };
     const response = await get().request('DELETE', pathOf(get(), lease), { preconditions });
     expectFailure(response, 409, 'Conflict', { message: 'does not match the UID in record' });
     expect(await get().request('GET', pathOf(get(), lease))).toMatchObject({ status: 200 });
@@ -49,7 +47,10 @@ function deleteConformance(get: GetCluster): void {
   it('with an old version: 409 Conflict, nothing deleted', async () => {
     const lease = await create(get());
     await update(get(), lease, { leaseTransitions: 2 });
-    const preconditions = { uid: uidOf(lease), resourceVersion: rawVersionOf(lease) };
+    const preconditions = {
+      uid: lease.metadata.uid,
+      resourceVersion: lease.metadata.resourceVersion,
+    };
     const response = await get().request('DELETE', pathOf(get(), lease), { preconditions });
     expectFailure(response, 409, 'Conflict', { message: 'does not match the ResourceVersion' });
     expect(await get().request('GET', pathOf(get(), lease))).toMatchObject({ status: 200 });
@@ -72,7 +73,7 @@ function patchConformance(get: GetCluster): void {
       status: 200,
       body: { spec: { ...RECORD, holderIdentity: '' } },
     });
-    expect(response.body['metadata'].labels).toEqual({ keep: '1', add: '3' });
+    expect(response.body.metadata.labels).toEqual({ keep: '1', add: '3' });
     expect(versionOf(response.body)).toBeGreaterThan(versionOf(lease));
   });
 
@@ -80,7 +81,7 @@ function patchConformance(get: GetCluster): void {
     const lease = await create(get());
     await update(get(), lease, { leaseTransitions: 2 });
     const patch = {
-      metadata: { resourceVersion: rawVersionOf(lease) },
+      metadata: { resourceVersion: lease.metadata.resourceVersion },
       spec: { leaseTransitions: 3 },
     };
     const response = await get().request('PATCH', pathOf(get(), lease), patch, MERGE);

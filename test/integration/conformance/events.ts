@@ -1,17 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Json } from '../raw.js';
-import {
-  create,
-  eventOf,
-  nameOf,
-  newName,
-  put,
-  rawVersionOf,
-  RECORD,
-  remove,
-  update,
-  versionOf,
-} from './lease.js';
+import { create, newName, put, RECORD, remove, update, versionOf } from './lease.js';
 import type { GetCluster } from './lease.js';
 import { byName, opener, seen, SILENCE_MS } from './stream.js';
 
@@ -26,11 +15,11 @@ function changeConformance(get: GetCluster): void {
 
   it('shows creation, change and deletion, each once, in the order of versions', async () => {
     const before = await create(get());
-    const watch = await open(`resourceVersion=${rawVersionOf(before)}`);
+    const watch = await open(`resourceVersion=${before.metadata.resourceVersion}`);
     const lease = await create(get());
     const later = await update(get(), lease, { leaseTransitions: 2 });
     await remove(get(), later);
-    const after = await create(get(), RECORD, { name: nameOf(lease) });
+    const after = await create(get(), RECORD, { name: lease.metadata.name });
     expect(await watch.next()).toEqual({ type: 'ADDED', object: lease });
     expect(await watch.next()).toEqual({ type: 'MODIFIED', object: later });
     expect(await watch.next()).toMatchObject({ type: 'DELETED' });
@@ -41,19 +30,19 @@ function changeConformance(get: GetCluster): void {
 
   it('DELETED has the last state with a version of its own', async () => {
     const lease = await create(get(), RECORD, { labels: { a: 'b' } });
-    const watch = await open(`${byName(lease)}&resourceVersion=${rawVersionOf(lease)}`);
+    const watch = await open(`${byName(lease)}&resourceVersion=${lease.metadata.resourceVersion}`);
     await remove(get(), lease);
     const { object } = seen(await watch.next());
     expect(object).toMatchObject({ metadata: { labels: { a: 'b' } }, spec: RECORD });
     expect(versionOf(object)).toBeGreaterThan(versionOf(lease));
-    const again = await create(get(), RECORD, { name: nameOf(lease) });
+    const again = await create(get(), RECORD, { name: lease.metadata.name });
     expect(versionOf(again)).toBeGreaterThan(versionOf(object));
     watch.close();
   });
 
   it('says nothing of a write that changed nothing', async () => {
     const lease = await create(get());
-    const watch = await open(`${byName(lease)}&resourceVersion=${rawVersionOf(lease)}`);
+    const watch = await open(`${byName(lease)}&resourceVersion=${lease.metadata.resourceVersion}`);
     expect(await put(get(), lease)).toMatchObject({ status: 200 });
     expect(await watch.next(SILENCE_MS)).toBe('silent');
     watch.close();
@@ -61,7 +50,7 @@ function changeConformance(get: GetCluster): void {
 
   it('comes to every watcher', async () => {
     const lease = await create(get());
-    const from = `${byName(lease)}&resourceVersion=${rawVersionOf(lease)}`;
+    const from = `${byName(lease)}&resourceVersion=${lease.metadata.resourceVersion}`;
     const watches = await Promise.all([open(from), open(from), open(from)]);
     const later = await update(get(), lease, { leaseTransitions: 2 });
     for (const watch of watches) {
@@ -77,7 +66,7 @@ function selectorConformance(get: GetCluster): void {
   it('metadata.name: nothing of another Lease', async () => {
     const lease = await create(get());
     const other = await create(get());
-    const watch = await open(`${byName(lease)}&resourceVersion=${rawVersionOf(other)}`);
+    const watch = await open(`${byName(lease)}&resourceVersion=${other.metadata.resourceVersion}`);
     await update(get(), other, { leaseTransitions: 2 });
     const later = await update(get(), lease, { leaseTransitions: 2 });
     expect(await watch.next()).toEqual({ type: 'MODIFIED', object: later });
@@ -88,16 +77,16 @@ function selectorConformance(get: GetCluster): void {
     const group = newName();
     const inside = { labels: { group } };
     const lease = await create(get(), RECORD, inside);
-    const from = rawVersionOf(lease);
+    const from = lease.metadata.resourceVersion;
     const watch = await open(`labelSelector=group%3D${group}&resourceVersion=${from}`);
     const left = await update(get(), lease, { leaseTransitions: 2 }, { labels: {} });
     const unseen = await update(get(), left, { leaseTransitions: 3 });
     const back = await update(get(), unseen, { leaseTransitions: 4 }, inside);
     await remove(get(), back);
-    const gone = { ...lease['metadata'], resourceVersion: rawVersionOf(left) } as Json;
+    const gone = { ...lease.metadata, resourceVersion: left.metadata.resourceVersion } as Json;
     expect(await watch.next()).toEqual({ type: 'DELETED', object: { ...lease, metadata: gone } });
     expect(await watch.next()).toEqual({ type: 'ADDED', object: back });
-    expect(await watch.next()).toMatchObject({ type: 'DELETED', object: { spec: back['spec'] } });
+    expect(await watch.next()).toMatchObject({ type: 'DELETED', object: { spec: back.spec } });
     watch.close();
   });
 
@@ -106,7 +95,7 @@ function selectorConformance(get: GetCluster): void {
     const lease = await create(get(), RECORD, { labels: { group } });
     await create(get());
     const watch = await open(`labelSelector=group%3D${group}&resourceVersion=0`);
-    expect(await watch.next()).toMatchObject(eventOf('ADDED', lease));
+    expect(await watch.next()).toMatchObject({ type: 'ADDED', object: lease });
     expect(await watch.next(SILENCE_MS)).toBe('silent');
     watch.close();
   });

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import type { Cluster } from '../cluster.js';
-import type { Json, RawResponse } from '../raw.js';
+import type { ApiObject, Json, RawResponse } from '../raw.js';
 
 /** How a suite gets at its cluster: only while its tests run. */
 export type GetCluster = () => Cluster;
@@ -24,20 +24,25 @@ export function newName(): string {
   return `lease-${++counter}`;
 }
 
+/** A Lease to be sent. */
+export interface Body extends Json {
+  readonly metadata: Json;
+  readonly spec?: Json | undefined;
+}
+
 export function leaseBody(
   name: string | undefined,
-  spec: Json = RECORD,
+  spec: Json | undefined = RECORD,
   metadata: Json = {},
-): Json {
+): Body {
   const head = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
   return { ...head, metadata: { name, ...metadata }, spec };
 }
 
-/** The body of a CAS write onto `lease`: its name, uid and version, and nothing else of its metadata. */
-export function casBody(lease: Json, spec: Json = {}, metadata: Json = {}): Json {
-  const { name, uid, resourceVersion } = lease['metadata'] as Json;
-  const cas = { uid, resourceVersion, ...metadata };
-  return leaseBody(name as string, { ...(lease['spec'] as Json), ...spec }, cas);
+/** The body of a CAS write onto `lease`: name, uid and version, nothing else of its metadata. */
+export function casBody(lease: ApiObject, spec: Json = {}, metadata: Json = {}): Body {
+  const { name, uid, resourceVersion } = lease.metadata;
+  return leaseBody(name, { ...lease.spec, ...spec }, { uid, resourceVersion, ...metadata });
 }
 
 /** Creates a Lease that must not be there yet, and gives what the server made of it. */
@@ -45,16 +50,16 @@ export async function create(
   cluster: Cluster,
   spec: Json = RECORD,
   metadata: Json = {},
-): Promise<Json> {
-  const name = (metadata['name'] as string | undefined) ?? newName();
-  const response = await cluster.request('POST', cluster.leases, leaseBody(name, spec, metadata));
+): Promise<ApiObject> {
+  const body = leaseBody(newName(), spec, metadata);
+  const response = await cluster.request('POST', cluster.leases, body);
   expect(response).toMatchObject({ status: 201 });
   return response.body;
 }
 
 export function put(
   cluster: Cluster,
-  body: Json,
+  body: Body | ApiObject,
   headers?: Readonly<Record<string, string>>,
 ): Promise<RawResponse> {
   return cluster.request('PUT', pathOf(cluster, body), body, headers);
@@ -63,39 +68,26 @@ export function put(
 /** Writes onto the version given and fails unless that succeeds. */
 export async function update(
   cluster: Cluster,
-  lease: Json,
+  lease: ApiObject,
   spec: Json,
   metadata?: Json,
-): Promise<Json> {
+): Promise<ApiObject> {
   const response = await put(cluster, casBody(lease, spec, metadata));
   expect(response).toMatchObject({ status: 200 });
   return response.body;
 }
 
-export async function remove(cluster: Cluster, lease: Json): Promise<void> {
+export async function remove(cluster: Cluster, lease: ApiObject): Promise<void> {
   const response = await cluster.request('DELETE', pathOf(cluster, lease));
   expect(response).toMatchObject({ status: 200 });
 }
 
-export function pathOf(cluster: Cluster, lease: Json): string {
-  return `${cluster.leases}/${nameOf(lease)}`;
+export function pathOf(cluster: Cluster, { metadata }: Body | ApiObject): string {
+  return `${cluster.leases}/${String(metadata.name)}`;
 }
 
-export function nameOf(lease: Json): string {
-  return (lease['metadata'] as Json)['name'] as string;
-}
-
-export function uidOf(lease: Json): string {
-  return (lease['metadata'] as Json)['uid'] as string;
-}
-
-/** The version as text: every way of counting with it goes through `versionOf`. */
-export function rawVersionOf(lease: Json): string {
-  return (lease['metadata'] as Json)['resourceVersion'] as string;
-}
-
-export function versionOf(lease: Json): bigint {
-  return BigInt(rawVersionOf(lease));
+export function versionOf({ metadata }: ApiObject): bigint {
+  return BigInt(metadata.resourceVersion);
 }
 
 /** Fails unless the answer is a refusal in the API's own form. */
@@ -110,11 +102,12 @@ export function expectFailure(
     headers: { 'content-type': 'application/json' },
     body: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', reason, code },
   });
-  if (more.message !== undefined) expect(response.body['message']).toContain(more.message);
-  if (more.details !== undefined) expect(response.body['details']).toMatchObject(more.details);
+  if (more.message !== undefined) expect(response.body.message).toContain(more.message);
+  if (more.details !== undefined) expect(response.body.details).toMatchObject(more.details);
 }
 
-/** What tells one event of a watch from another. */
-export function eventOf(type: string, lease: Json): Json {
-  return { type, object: { kind: 'Lease', metadata: lease['metadata'] as Json } };
+/** A copy with these fields left out. */
+export function without<T extends object, K extends keyof T>(object: T, ...keys: K[]): Omit<T, K> {
+  const left = Object.entries(object).filter(([key]) => !keys.includes(key as K));
+  return Object.fromEntries(left) as Omit<T, K>;
 }

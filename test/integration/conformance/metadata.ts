@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Json } from '../raw.js';
+import type { ApiObject, Json, ManagedFields } from '../raw.js';
 import { casBody, create, pathOf, put, RECORD, STRANGE_UID, update, versionOf } from './lease.js';
 import type { GetCluster } from './lease.js';
 
@@ -21,9 +21,9 @@ export function metadataConformance(get: GetCluster): void {
   describe('labels, annotations, owners', () => {
     it('come back as they were written and stay when an update repeats them', async () => {
       const lease = await create(get(), RECORD, MORE);
-      expect(lease['metadata']).toMatchObject(MORE);
+      expect(lease.metadata).toMatchObject(MORE);
       const later = await update(get(), lease, { leaseTransitions: 2 }, MORE);
-      expect(later['metadata']).toMatchObject(MORE);
+      expect(later.metadata).toMatchObject(MORE);
     });
 
     it('are gone after an update that leaves them out', async () => {
@@ -87,13 +87,13 @@ function managedConformance(get: GetCluster): void {
     const lease = (await put(get(), casBody(await create(get()), renewal(1)), BY_FIRST)).body;
     const later = (await put(get(), casBody(lease, renewal(2)), BY_SECOND)).body;
     expect(renewer(later)).toMatchObject({ manager: 'second', fieldsV1: { 'f:spec': {} } });
-    expect(renewer(later)?.['fieldsV1']).toEqual({ 'f:spec': { 'f:renewTime': {} } });
+    expect(renewer(later)?.fieldsV1).toEqual({ 'f:spec': { 'f:renewTime': {} } });
   });
 
   it('is kept by an update that leaves it out, and moves on in one that repeats it', async () => {
     const lease = await create(get());
     await sleep(NEXT_SECOND_MS);
-    const { managedFields } = lease['metadata'] as Json;
+    const { managedFields } = lease.metadata;
     const response = await put(get(), casBody(lease, renewal(1), { managedFields }));
     expect(renewedAt(response.body)).toBeGreaterThan(renewedAt(lease));
   });
@@ -104,13 +104,12 @@ function renewal(second: number): Json {
 }
 
 /** The entry that owns renewTime. */
-function renewer(lease: Json): Json | undefined {
-  const { managedFields } = lease['metadata'] as { managedFields: Json[] };
-  return managedFields.find(
-    (entry) => entry['fieldsV1']?.['f:spec']?.['f:renewTime'] !== undefined,
+function renewer({ metadata }: ApiObject): ManagedFields | undefined {
+  return metadata.managedFields?.find(
+    ({ fieldsV1 }) => 'f:renewTime' in (fieldsV1['f:spec'] ?? {}),
   );
 }
 
-function renewedAt(lease: Json): number {
-  return Date.parse(renewer(lease)?.['time'] as string);
+function renewedAt(lease: ApiObject): number {
+  return Date.parse(renewer(lease)?.time ?? 'never');
 }

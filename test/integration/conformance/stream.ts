@@ -1,6 +1,5 @@
 import { expect } from '@jest/globals';
-import type { Json, RawWatch, WatchEvent } from '../raw.js';
-import { nameOf } from './lease.js';
+import type { ApiObject, RawWatch, WatchEvent } from '../raw.js';
 import type { GetCluster } from './lease.js';
 
 /** Long enough for an event that must not come to have come. */
@@ -16,8 +15,8 @@ export function opener(get: GetCluster): (query: string) => Promise<RawWatch> {
 }
 
 /** The part of a query that selects this Lease alone. */
-export function byName(lease: Json): string {
-  return `fieldSelector=metadata.name%3D${nameOf(lease)}`;
+export function byName(lease: ApiObject): string {
+  return `fieldSelector=metadata.name%3D${lease.metadata.name}`;
 }
 
 /** Fails unless there was an event. */

@@ -37,7 +37,7 @@ export function hasGo(): boolean {
  * Go are there. Throws when KUBEBUILDER_ASSETS lacks a program, or when a build fails.
  */
 export async function findBinaries(): Promise<Binaries | undefined> {
-  const assets = process.env['KUBEBUILDER_ASSETS'];
+  const assets = process.env.KUBEBUILDER_ASSETS;
   if (assets !== undefined && assets !== '') return fromAssets(assets);
   const folder = cacheFolder();
   if (existsSync(folder)) return inFolder(folder, 'cache');
@@ -68,7 +68,7 @@ function cacheFolder(): string {
   const hash = createHash('sha256');
   for (const file of MODULE_FILES) hash.update(readFileSync(join(MODULE, file)));
   const key = `${builtVersion()}-${process.platform}-${process.arch}-${hash.digest('hex').slice(0, 12)}`;
-  const xdg = process.env['XDG_CACHE_HOME'];
+  const xdg = process.env.XDG_CACHE_HOME;
   const base = xdg !== undefined && xdg !== '' ? xdg : join(homedir(), '.cache');
   return join(base, 'metaparticle-sync', 'control-plane', key);
 }

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { link, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { link, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
@@ -12,14 +13,27 @@ export async function build(module: string, folder: string, version: string): Pr
   await mkdir(dirname(folder), { recursive: true });
   const unlock = await lock(`${folder}.lock`);
   try {
-    if (!existsSync(folder)) await buildAndRename(module, folder, version);
+    if (existsSync(folder)) return;
+    await removeUnfinished(folder);
+    await buildAndRename(module, folder, version);
   } finally {
     await unlock();
   }
 }
 
+const UNFINISHED = '.building-';
+
+/** What builds left that were killed: large, and of no use. */
+async function removeUnfinished(folder: string): Promise<void> {
+  const prefix = basename(folder) + UNFINISHED;
+  for (const name of await readdir(dirname(folder))) {
+    if (!name.startsWith(prefix)) continue;
+    await rm(join(dirname(folder), name), { recursive: true, force: true });
+  }
+}
+
 async function buildAndRename(module: string, folder: string, version: string): Promise<void> {
-  const temporary = await mkdtemp(`${folder}.building-`);
+  const temporary = await mkdtemp(`${folder}${UNFINISHED}`);
   const flags = `-s -w -X k8s.io/component-base/version.gitVersion=${version}`;
   const args = ['build', '-buildvcs=false', '-trimpath', `-ldflags=${flags}`];
   const progress = startProgress(`building kube-apiserver ${version} and etcd with Go`);
@@ -73,7 +87,7 @@ function startProgress(what: string): { end: (how: string) => void } {
  * a lock whose owner died is simply removed.
  */
 async function lock(file: string): Promise<() => Promise<void>> {
-  const own = `${file}.${process.pid}`;
+  const own = `${file}.${randomUUID()}`;
   await writeFile(own, String(process.pid));
   let waiting: ReturnType<typeof startProgress> | undefined;
   try {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -286,6 +286,7 @@ function startWatchdog(folder: string): ChildProcess {
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   watchdog.unref();
-  (watchdog.stdin as Socket).unref();
+  // The pipe is a socket, but its type does not say so.
+  if (watchdog.stdin instanceof Socket) watchdog.stdin.unref();
   return watchdog;
 }

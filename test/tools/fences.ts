@@ -1,0 +1,143 @@
+// Compiles and runs the code that pages show. A fence is marked by the words after its language:
+//   no-check    shown only: not compiled
+//   continued   goes on where the fence of the same language before it on the page ended
+//   run         also run, on an embedded server to which KUBECONFIG leads
+// and a ```text fence marked `output` right after a `run` one is what it prints, `…` standing for anything.
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import ts from 'typescript';
+import { startLeaseServer } from '../../src/testing/index.js';
+import type { Fence } from './markdown.js';
+import { root } from './source.js';
+
+/** A fence as a file of its own. */
+export interface Script {
+  readonly fence: Fence;
+  readonly text: string;
+  /** How many lines of the text belong to the fences that this one continues. */
+  readonly before: number;
+}
+
+const EXTENSIONS: Readonly<Record<string, string>> = {
+  ...{ ts: '.ts', typescript: '.ts', js: '.js', javascript: '.js', mjs: '.mjs', cjs: '.cjs' },
+};
+
+/** The fences that hold code to be checked. */
+export function scriptsOf(fences: readonly Fence[]): Script[] {
+  const scripts: Script[] = [];
+  for (const fence of fences) {
+    if (!Object.hasOwn(EXTENSIONS, fence.language) || fence.marks.includes('no-check')) continue;
+    const last = scripts.findLast(({ fence: { language } }) => language === fence.language);
+    const start = fence.marks.includes('continued') ? `${last?.text ?? ''}\n` : '';
+    const text = start + fence.text;
+    scripts.push({ fence, text, before: start.split('\n').length - 1 });
+  }
+  return scripts;
+}
+
+/** Complaints of the compiler, by page and line; the package's name leads to `src/`. */
+export function compile(scripts: readonly Script[]): string[] {
+  const isTyped = ({ fence }: Script): boolean => EXTENSIONS[fence.language] === '.ts';
+  const loose = { allowJs: true, checkJs: true, strict: false, exactOptionalPropertyTypes: false };
+  return [
+    ...check(scripts.filter(isTyped), {}),
+    ...check(
+      scripts.filter((script) => !isTyped(script)),
+      loose,
+    ),
+  ];
+}
+
+function check(scripts: readonly Script[], extra: ts.CompilerOptions): string[] {
+  if (scripts.length === 0) return [];
+  const configFile = join(root, 'tsconfig.json');
+  const { config } = ts.readConfigFile(configFile, (path) => ts.sys.readFile(path)) as {
+    config: { compilerOptions: object };
+  };
+  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root, configFile);
+  const all = { ...options, ...extra, configFilePath: configFile };
+  const files = new Map(scripts.map((script) => [fileOf(script), script]));
+  const host = ts.createCompilerHost(all);
+  const disk = { ...host };
+  host.readFile = (path) => files.get(resolve(path))?.text ?? disk.readFile(path);
+  host.fileExists = (path) => files.has(resolve(path)) || disk.fileExists(path);
+  host.getSourceFile = (path, ...rest) => {
+    const text = files.get(resolve(path))?.text;
+    if (text === undefined) return disk.getSourceFile(path, ...rest);
+    return ts.createSourceFile(path, text, rest[0], true);
+  };
+  const program = ts.createProgram([...files.keys()], all, host);
+  return ts.getPreEmitDiagnostics(program).flatMap((diagnostic) => complaint(diagnostic, files));
+}
+
+/** In the folder of the page, so that modules are found as beside it. */
+function fileOf({ fence: { page, line, language } }: Script): string {
+  return join(root, `${page}.${line}${EXTENSIONS[language]}`);
+}
+
+function complaint(diagnostic: ts.Diagnostic, files: ReadonlyMap<string, Script>): string[] {
+  const message = ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n');
+  const { file, start = 0 } = diagnostic;
+  const script = file === undefined ? undefined : files.get(resolve(file.fileName));
+  // The source itself is checked elsewhere.
+  if (file !== undefined && script === undefined) return [];
+  if (file === undefined || script === undefined) return [message];
+  const line = file.getLineAndCharacterOfPosition(start).line - script.before;
+  return line < 0 ? [] : [`${script.fence.page}:${script.fence.line + line} ${message}`];
+}
+
+/** Runs a script on an embedded server of its own; rejects unless it ends by itself and well. */
+export async function execute({ fence, text }: Script, limitMs = 20_000): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'fence-'));
+  const api = await startLeaseServer();
+  try {
+    const file = join(folder, 'fence.ts');
+    await writeFile(file, text);
+    await writeFile(join(folder, 'kubeconfig'), api.kubeConfigYaml());
+    const { code, stdout, stderr } = await runFile(file, join(folder, 'kubeconfig'), limitMs);
+    if (code === 0) return stdout;
+    const end = code === null ? `did not end within ${limitMs} ms` : `exited with ${code}`;
+    throw new Error(`${fence.page}:${fence.line} ${end}\n${stdout}${stderr}`);
+  } finally {
+    await api.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function runFile(
+  file: string,
+  kubeConfig: string,
+  limitMs: number,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const loader = join(root, 'test/integration/loader.js');
+  const env = { ...process.env, KUBECONFIG: kubeConfig, NODE_OPTIONS: '' };
+  const child = spawn(process.execPath, ['--import', loader, file], {
+    ...{ cwd: root, env, timeout: limitMs, killSignal: 'SIGKILL' as const },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk));
+  const code = await new Promise<number | null>((done, reject) => {
+    child.once('error', reject).once('close', done);
+  });
+  return { code, stdout, stderr };
+}
+
+/** The fence right after this one, if it shows its output. */
+export function outputOf(fence: Fence, fences: readonly Fence[]): Fence | undefined {
+  const next = fences[fences.indexOf(fence) + 1];
+  return next?.language === 'text' && next.marks.includes('output') ? next : undefined;
+}
+
+/** Whether a text is the one shown, where `…` stands for anything within its line. */
+export function isShown(shown: string, text: string): boolean {
+  const pattern = shown
+    .trim()
+    .split('…')
+    .map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
+  return new RegExp(`^${pattern.join('.*')}$`).test(text.trim());
+}
