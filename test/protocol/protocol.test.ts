@@ -1,109 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
 import { ApiError, ApiUnreachableError, UnsupportedLeaseError } from '../../src/errors.js';
 import { advance } from '../../src/lease/protocol/advance.js';
-import { isHeld } from '../../src/lease/protocol/holding.js';
 import { seek } from '../../src/lease/protocol/seeking.js';
-import { nothingSeen, observe, type Sight } from '../../src/lease/protocol/sight.js';
+import { nothingSeen, observe } from '../../src/lease/protocol/sight.js';
 import {
   IllegalEventError,
   transitions,
   type Event,
   type State,
-  type Step,
   type Terms,
 } from '../../src/lease/protocol/state.js';
 import { nextStep } from '../../src/lease/protocol/step.js';
-import type { Lease } from '../../src/lease/record.js';
-import { at, foreignLease, leaseWith, terms, vacantLease } from './fixtures.js';
+import { at, foreignLease, terms, vacantLease } from './fixtures.js';
+import { Player, landed, type WriteStep } from './player.js';
 
 const ours = terms('n1');
-type WriteStep = Extract<Step, { do: 'write' }>;
-
-/** One process that plays the protocol by hand. */
-class Player {
-  state: State;
-  sight: Sight;
-  now = 0;
-  elapsed = 0;
-
-  constructor(
-    readonly terms: Terms = ours,
-    sight: Sight = nothingSeen,
-  ) {
-    this.sight = sight;
-    this.state = seek(sight, this.instant, 0);
-  }
-
-  get instant() {
-    return at(this.now, { elapsed: this.elapsed });
-  }
-
-  get step(): Step {
-    return nextStep(this.state, this.instant, this.terms);
-  }
-
-  get held(): boolean {
-    return isHeld(this.state, this.instant);
-  }
-
-  wait(ms: number): this {
-    this.now += ms;
-    this.elapsed += ms;
-    return this.event({ type: 'tick' });
-  }
-
-  event(event: Event): this {
-    if (this.state.kind !== 'over') {
-      this.state = advance(this.state, event, this.instant, this.terms);
-    }
-    return this;
-  }
-
-  learn(lease: Lease | null, { asked = false, version = null as bigint | null } = {}): this {
-    const serial = asked ? this.sight.serial : null;
-    const next = observe(
-      this.sight,
-      lease === null
-        ? { kind: 'absent', version, asked: serial }
-        : { kind: 'present', lease, asked: serial },
-      this.now,
-    );
-    if (next === this.sight) return this;
-    this.sight = next;
-    return this.event({ type: 'news', sight: next, holdOffMs: 0 });
-  }
-
-  /** Performs a read that shows `lease`. */
-  read(lease: Lease | null): this {
-    expect(this.step).toMatchObject({ do: 'read' });
-    this.event({ type: 'begun', step: this.step });
-    this.learn(lease, { asked: true });
-    return this.event({ type: 'answered', request: 'read', verdict: { kind: 'ok' } });
-  }
-
-  /** Sends the write that is due and returns what it is. */
-  send(intent: string): WriteStep {
-    const { step } = this;
-    expect(step).toMatchObject({ do: 'write', write: { intent } });
-    this.event({ type: 'begun', step });
-    const write = step as WriteStep;
-    this.event({ type: 'sent', stamp: write.write.stamp });
-    return write;
-  }
-
-  settle({ write }: WriteStep, kind: 'ok' | 'conflict' | 'unknown'): this {
-    return this.event({ type: 'settled', stamp: write.stamp, verdict: { kind } });
-  }
-
-  /** The write landed as `version` and its answer arrives. */
-  won(step: WriteStep, version: bigint): this {
-    return this.learn(landed(step, version)).settle(step, 'ok');
-  }
-}
-
-function landed(step: WriteStep, version: bigint): Lease {
-  return leaseWith(step.change, version, { uid: step.base.uid });
-}
 
 /** A player that holds since time 0, with token 10 and version 11. */
 function holder(over: Partial<Terms> = {}): { player: Player; claim: WriteStep } {

@@ -36,19 +36,20 @@ export class Gate {
     if (this.#probe === request) this.#probe = null;
   }
 
+  /** An answer came. @param pauseMs how long the server asked to be left alone */
+  answered(status: number, pauseMs: number | null, now: number): void {
+    if (status !== 429 && status < 500) {
+      this.#open = true;
+      this.#shutUntil = -Infinity;
+      return;
+    }
+    this.#open = false;
+    if (pauseMs === null || (status !== 429 && status !== 503)) return;
+    this.#shutUntil = Math.max(this.#shutUntil, now + pauseMs);
+  }
+
+  /** No answer came. */
   failed(): void {
     this.#open = false;
-  }
-
-  /** The server asked to be left alone for a while. */
-  pause(now: number, ms: number): void {
-    this.#open = false;
-    this.#shutUntil = Math.max(this.#shutUntil, now + ms);
-  }
-
-  /** The server works. */
-  works(): void {
-    this.#open = true;
-    this.#shutUntil = -Infinity;
   }
 }

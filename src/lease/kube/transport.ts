@@ -1,6 +1,6 @@
 import createDebug from 'debug';
-import type { ClientRequest, IncomingHttpHeaders } from 'node:http';
-import { ApiUnreachableError, ClosedError, SyncError } from '../../errors.js';
+import type { ClientRequest } from 'node:http';
+import { ApiUnreachableError, ClosedError, type SyncError } from '../../errors.js';
 import type { Clock } from '../clock.js';
 import type { Refused, RequestOptions, Unknown } from '../store.js';
 import type { Authorized, Endpoint } from './endpoint.js';
@@ -9,7 +9,7 @@ import type { Exchanged } from './exchange.js';
 import { Gate } from './gate.js';
 import { AgentPool } from './pool.js';
 import { DeadlineQueue } from './queue.js';
-import { brokenConnection } from './unreachable.js';
+import { brokenConnection, unsendable } from './unreachable.js';
 
 const debug = createDebug('metaparticle:sync:transport');
 
@@ -168,7 +168,7 @@ export class Transport {
       if (!entry.isDone) await this.#transmit(entry, authorized);
     } catch (error) {
       this.#gate.failed();
-      this.#finish(entry, this.#unsendable(error));
+      this.#finish(entry, unsendable(error, this.#endpoint.server));
     }
   }
 
@@ -215,7 +215,7 @@ export class Transport {
     const { method, path } = entry.call;
     if (result.kind === 'answered') {
       debug('%s %s: %d', method, path, result.status);
-      this.#learn(result.status, result.headers);
+      this.#gate.answered(result.status, retryAfterMs(result.headers), this.#now());
       const answeredAt = Date.parse(result.headers.date ?? '');
       const { status, body } = result;
       this.#finish(entry, {
@@ -238,27 +238,6 @@ export class Transport {
     if (entry.generation !== this.#pool.generation) return;
     this.#pool.swap();
     if (!wasIdle) this.#gate.failed();
-  }
-
-  #learn(status: number, headers: IncomingHttpHeaders): void {
-    if (status !== 429 && status < 500) {
-      this.#gate.works();
-      return;
-    }
-    const pauseMs = status === 429 || status === 503 ? retryAfterMs(headers) : null;
-    if (pauseMs === null) this.#gate.failed();
-    else this.#gate.pause(this.#now(), pauseMs);
-  }
-
-  /** Nothing left the house, and nothing will until somebody changes the configuration. */
-  #unsendable(error: unknown): Refused {
-    if (error instanceof SyncError) return { kind: 'refused', error, transient: false };
-    const reason = error instanceof Error ? error : new Error(String(error));
-    return {
-      ...brokenConnection(reason, false, this.#endpoint.server),
-      kind: 'refused',
-      transient: false,
-    };
   }
 
   #giveUp(entry: Entry, why: string): void {

@@ -1,4 +1,4 @@
-import { ApiUnreachableError } from '../../errors.js';
+import { ApiUnreachableError, SyncError } from '../../errors.js';
 import type { Refused, Unknown } from '../store.js';
 
 /** OpenSSL's verdicts on a chain, and Node's on a host name. */
@@ -27,6 +27,13 @@ export function brokenConnection(
   return mayHaveLeft
     ? { kind: 'unknown', error: unreachable }
     : { kind: 'refused', error: unreachable, transient: true };
+}
+
+/** The request could not even be made: no credentials, an unusable certificate. Nothing left the house. */
+export function unsendable(error: unknown, server: string): Refused {
+  if (error instanceof SyncError) return { kind: 'refused', error, transient: false };
+  const reason = error instanceof Error ? error : new Error(String(error));
+  return { ...brokenConnection(reason, false, server), kind: 'refused', transient: false };
 }
 
 function distrusted(error: NodeJS.ErrnoException, server: string): ApiUnreachableError {

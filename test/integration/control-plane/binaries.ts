@@ -28,7 +28,8 @@ export function builtVersion(): string {
 
 /** Whether a Go compiler can be called, so that a control plane can be built. */
 export function hasGo(): boolean {
-  return spawnSync('go', ['version'], { stdio: 'ignore' }).status === 0;
+  // The environment is named because Jest gives tests one of their own.
+  return spawnSync('go', ['version'], { stdio: 'ignore', env: process.env }).status === 0;
 }
 
 /**
