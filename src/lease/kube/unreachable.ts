@@ -31,9 +31,15 @@ export function brokenConnection(
 
 /** The request could not even be made: no credentials, an unusable certificate. Nothing left the house. */
 export function unsendable(error: unknown, server: string): Refused {
-  if (error instanceof SyncError) return { kind: 'refused', error, transient: false };
-  const reason = error instanceof Error ? error : new Error(String(error));
-  return { ...brokenConnection(reason, false, server), kind: 'refused', transient: false };
+  return { kind: 'refused', error: unsendableError(error, server), transient: false };
+}
+
+function unsendableError(error: unknown, server: string): SyncError {
+  if (error instanceof SyncError) return error;
+  const reason: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
+  if (unusable.test(reason.code ?? '')) return distrusted(reason, server);
+  const message = `the API server ${server} cannot be asked: ${reason.message}`;
+  return new ApiUnreachableError(message, server, { retryable: false, cause: reason });
 }
 
 function distrusted(error: NodeJS.ErrnoException, server: string): ApiUnreachableError {
