@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from './tools/source.js';
@@ -101,6 +101,15 @@ describe('the lock file', () => {
   it('names no address to download from', async () => {
     expect(await readFile(join(root, 'package-lock.json'), 'utf8')).not.toContain('"resolved"');
   });
+
+  it('is complete: a clean install takes it as it is', async () => {
+    const project = join(folder, 'locked');
+    await mkdir(project);
+    for (const file of ['package.json', 'package-lock.json', '.npmrc']) {
+      await cp(join(root, file), join(project, file));
+    }
+    await succeed(project, 'npm', ['ci', '--dry-run', '--ignore-scripts', '--prefer-offline']);
+  }, 60_000);
 });
 
 describe('installed alone in an empty project', () => {

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describeControlPlane } from './cluster.js';
-import { findBinaries } from './control-plane/binaries.js';
+import { findBinaries, hasGo } from './control-plane/binaries.js';
 import { findCluster, startControlPlane } from './control-plane.js';
 import type { ControlPlane, LocalCluster } from './control-plane.js';
 import { RawClient } from './raw.js';
@@ -79,13 +79,15 @@ describe('the programs of a control plane', () => {
 
   it('KUBEBUILDER_ASSETS goes first, and must have them', async () => {
     process.env.KUBEBUILDER_ASSETS = folder;
-    await fakeGo('exit 1');
     await expect(findBinaries()).rejects.toThrow('kube-apiserver is not there');
     for (const name of ['kube-apiserver', 'etcd']) await writeFile(join(folder, name), '');
     expect(await findBinaries()).toMatchObject({
       source: 'KUBEBUILDER_ASSETS',
       apiserver: join(folder, 'kube-apiserver'),
+      certificate: undefined,
     });
+    await fakeGo('touch "$2/certificate"');
+    expect(existsSync((await findBinaries())?.certificate ?? '')).toBe(true);
   });
 
   it('are built once, by whoever comes first, and found afterwards', async () => {
@@ -148,7 +150,11 @@ describeControlPlane('a control plane', (own) => {
     expect(await whoIs(restricted)).toMatchObject({ userInfo: { username: 'restricted-1' } });
     const leases = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
     expect(await restricted.request('GET', leases)).toMatchObject({ status: 403 });
-    const { cert = '', key = '' } = plane.clientCertificate ?? {};
+    if (plane.clientCertificate === undefined) {
+      expect(hasGo()).toBe(false);
+      return;
+    }
+    const { cert, key } = plane.clientCertificate;
     const tls = { cert: readFileSync(cert), key: readFileSync(key) };
     expect(await whoIs(connect(plane, tls))).toMatchObject({
       userInfo: { username: 'cert-user', groups: ['system:masters', 'system:authenticated'] },

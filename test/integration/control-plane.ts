@@ -2,11 +2,11 @@
 // choice: the cluster named by SYNC_TEST_KUBECONFIG, else a control plane of our own.
 import { findBinaries } from './control-plane/binaries.js';
 import { ControlPlane } from './control-plane/plane.js';
-import type { LocalCluster } from './control-plane/plane.js';
+import type { LocalCluster } from './control-plane/prepare.js';
 
 export { hasGo } from './control-plane/binaries.js';
 export { ControlPlane } from './control-plane/plane.js';
-export type { LocalCluster, Program } from './control-plane/plane.js';
+export type { LocalCluster, Program } from './control-plane/prepare.js';
 
 /** A cluster that was named for tests. It is left running and nothing is known of its inside. */
 export interface NamedCluster {

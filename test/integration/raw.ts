@@ -128,7 +128,11 @@ export class RawWatch {
     this.headers = response.headers;
     this.#response = response;
     const lines = createInterface({ input: response });
-    lines.on('line', (line) => this.#push(JSON.parse(line) as WatchEvent));
+    lines.on('line', (line) => {
+      const event = parse(line);
+      // Half a line is what a broken connection leaves: no event.
+      if (!('text' in event)) this.#push(event as unknown as WatchEvent);
+    });
     lines.once('close', () => this.#push('end'));
     // A broken connection ends the stream too: readline closes with its input.
     response.on('error', () => undefined);

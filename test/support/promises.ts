@@ -4,6 +4,7 @@ import type { SyncError, SyncErrorCode } from '@metaparticle/sync';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export { sleep };
+export { until } from '../kube/support/until.js';
 
 /** The reason of a rejection; a promise that is fulfilled instead fails the test. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
@@ -44,15 +45,6 @@ export function expectError<E extends SyncError>(
 
 function containing(part: string | RegExp): unknown {
   return typeof part === 'string' ? expect.stringContaining(part) : expect.stringMatching(part);
-}
-
-/** Looks again every few milliseconds; fails with `what` when it does not become true in time. */
-export async function until(what: string, isTrue: () => boolean, limitMs = 5_000): Promise<void> {
-  const deadline = performance.now() + limitMs;
-  while (!isTrue()) {
-    if (performance.now() > deadline) throw new Error(`${limitMs} ms over, and still not: ${what}`);
-    await sleep(5);
-  }
 }
 
 /** How long a promise took to settle, either way. */

@@ -40,7 +40,7 @@ export function scriptsOf(fences: readonly Fence[]): Script[] {
 /** Complaints of the compiler, by page and line; the package's name leads to `src/`. */
 export function compile(scripts: readonly Script[]): string[] {
   const isTyped = ({ fence }: Script): boolean => EXTENSIONS[fence.language] === '.ts';
-  const loose = { allowJs: true, checkJs: true, strict: false, exactOptionalPropertyTypes: false };
+  const loose = { allowJs: true, checkJs: true, noImplicitAny: false };
   return [
     ...check(scripts.filter(isTyped), {}),
     ...check(
@@ -65,11 +65,19 @@ function check(scripts: readonly Script[], extra: ts.CompilerOptions): string[] 
   host.fileExists = (path) => files.has(resolve(path)) || disk.fileExists(path);
   host.getSourceFile = (path, ...rest) => {
     const text = files.get(resolve(path))?.text;
-    if (text === undefined) return disk.getSourceFile(path, ...rest);
+    if (text === undefined) return parsed(path, () => disk.getSourceFile(path, ...rest));
     return ts.createSourceFile(path, text, rest[0], true);
   };
   const program = ts.createProgram([...files.keys()], all, host);
   return ts.getPreEmitDiagnostics(program).flatMap((diagnostic) => complaint(diagnostic, files));
+}
+
+/** The library is the same for every program, and most of their cost. */
+const known = new Map<string, ts.SourceFile | undefined>();
+
+function parsed(path: string, parse: () => ts.SourceFile | undefined): ts.SourceFile | undefined {
+  if (!known.has(path)) known.set(path, parse());
+  return known.get(path);
 }
 
 /** In the folder of the page, so that modules are found as beside it. */

@@ -2,10 +2,6 @@
 export class DeadlineQueue<T extends { readonly deadline: number }> {
   readonly #items: T[] = [];
 
-  get size(): number {
-    return this.#items.length;
-  }
-
   peek(): T | undefined {
     return this.#items[0];
   }
@@ -24,10 +20,9 @@ export class DeadlineQueue<T extends { readonly deadline: number }> {
     return this.#items.shift();
   }
 
-  remove(item: T): boolean {
+  remove(item: T): void {
     const index = this.#items.indexOf(item);
     if (index >= 0) this.#items.splice(index, 1);
-    return index >= 0;
   }
 
   /** Takes everything out, in order. */

@@ -11,7 +11,7 @@ export interface Binaries {
   readonly source: 'KUBEBUILDER_ASSETS' | 'cache' | 'build';
   readonly apiserver: string;
   readonly etcd: string;
-  /** Makes a client certificate; only our own build has it. */
+  /** Makes a client certificate. Undefined beside KUBEBUILDER_ASSETS where Go is missing. */
   readonly certificate: string | undefined;
 }
 
@@ -40,20 +40,35 @@ export function hasGo(): boolean {
 export async function findBinaries(): Promise<Binaries | undefined> {
   const assets = process.env.KUBEBUILDER_ASSETS;
   if (assets !== undefined && assets !== '') return fromAssets(assets);
-  const folder = cacheFolder();
+  const version = builtVersion();
+  const folder = cacheFolder(version);
   if (existsSync(folder)) return inFolder(folder, 'cache');
   if (!hasGo()) return undefined;
-  await build(MODULE, folder, builtVersion());
+  await build({
+    what: `kube-apiserver ${version} and etcd`,
+    module: MODULE,
+    packages: ['tool', './certificate'],
+    linkerFlags: `-X k8s.io/component-base/version.gitVersion=${version}`,
+    folder,
+  });
   return inFolder(folder, 'build');
 }
 
-function fromAssets(folder: string): Binaries {
+async function fromAssets(folder: string): Promise<Binaries> {
   const apiserver = join(folder, 'kube-apiserver');
   const etcd = join(folder, 'etcd');
   for (const file of [apiserver, etcd]) {
     if (!existsSync(file)) throw new Error(`KUBEBUILDER_ASSETS is set, but ${file} is not there`);
   }
-  return { source: 'KUBEBUILDER_ASSETS', apiserver, etcd, certificate: undefined };
+  const programs = { source: 'KUBEBUILDER_ASSETS', apiserver, etcd } as const;
+  if (!hasGo()) return { ...programs, certificate: undefined };
+  const own = cacheFolder('certificate');
+  if (!existsSync(own)) {
+    const packages = ['./certificate'];
+    const what = 'what makes a client certificate';
+    await build({ what, module: MODULE, packages, linkerFlags: '', folder: own });
+  }
+  return { ...programs, certificate: join(own, 'certificate') };
 }
 
 function inFolder(folder: string, source: 'cache' | 'build'): Binaries {
@@ -65,10 +80,10 @@ function inFolder(folder: string, source: 'cache' | 'build'): Binaries {
   };
 }
 
-function cacheFolder(): string {
+function cacheFolder(what: string): string {
   const hash = createHash('sha256');
   for (const file of MODULE_FILES) hash.update(readFileSync(join(MODULE, file)));
-  const key = `${builtVersion()}-${process.platform}-${process.arch}-${hash.digest('hex').slice(0, 12)}`;
+  const key = `${what}-${process.platform}-${process.arch}-${hash.digest('hex').slice(0, 12)}`;
   const xdg = process.env.XDG_CACHE_HOME;
   const base = xdg !== undefined && xdg !== '' ? xdg : join(homedir(), '.cache');
   return join(base, 'metaparticle-sync', 'control-plane', key);

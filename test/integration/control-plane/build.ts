@@ -5,17 +5,30 @@ import { link, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from '
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** What to build, and where to put it. */
+export interface Build {
+  /** What it is, for messages. */
+  readonly what: string;
+  /** The folder of the Go module. */
+  readonly module: string;
+  readonly packages: readonly string[];
+  readonly linkerFlags: string;
+  /** Gets the programs; appears whole or not at all. */
+  readonly folder: string;
+}
+
 /**
- * Builds the Go module in `module` into `folder`, which appears whole or not at all. When another
- * process is building the same folder, waits for it instead. Says on standard error how it goes.
+ * Builds programs with Go, unless another process has just done so, which is waited for. Says on
+ * standard error how it goes. Rejects with the compiler's words when that fails.
  */
-export async function build(module: string, folder: string, version: string): Promise<void> {
+export async function build(task: Build): Promise<void> {
+  const { folder } = task;
   await mkdir(dirname(folder), { recursive: true });
   const unlock = await lock(`${folder}.lock`);
   try {
     if (existsSync(folder)) return;
     await removeUnfinished(folder);
-    await buildAndRename(module, folder, version);
+    await buildAndRename(task);
   } finally {
     await unlock();
   }
@@ -32,14 +45,17 @@ async function removeUnfinished(folder: string): Promise<void> {
   }
 }
 
-async function buildAndRename(module: string, folder: string, version: string): Promise<void> {
+async function buildAndRename(task: Build): Promise<void> {
+  const { what, module, packages, linkerFlags, folder } = task;
   const temporary = await mkdtemp(`${folder}${UNFINISHED}`);
-  const flags = `-s -w -X k8s.io/component-base/version.gitVersion=${version}`;
-  const args = ['build', '-buildvcs=false', '-trimpath', `-ldflags=${flags}`];
-  const progress = startProgress(`building kube-apiserver ${version} and etcd with Go`);
+  const args = ['build', '-buildvcs=false', '-trimpath', `-ldflags=-s -w ${linkerFlags}`];
+  const progress = startProgress(`building ${what} with Go, once`);
   try {
-    await go(module, [...args, '-o', `${temporary}/`, 'tool', './certificate']);
-    await rename(temporary, folder);
+    await go(module, [...args, '-o', `${temporary}/`, ...packages]);
+    // Two who took one abandoned lock may both get here: what is there already is as good.
+    await rename(temporary, folder).catch((error: unknown) => {
+      if (!existsSync(folder)) throw error;
+    });
     progress.end('done');
   } catch (error) {
     progress.end('failed');
@@ -72,7 +88,7 @@ function startProgress(what: string): { end: (how: string) => void } {
     const seconds = Math.round((performance.now() - start) / 1000);
     process.stderr.write(`control plane: ${what}: ${how} (${seconds} s)\n`);
   };
-  say('started, takes minutes the first time');
+  say('started');
   const timer = setInterval(() => say('still going'), 10_000);
   return {
     end(how) {

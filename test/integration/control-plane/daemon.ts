@@ -30,10 +30,9 @@ export class Daemon {
     child.unref();
   }
 
-  get pid(): number {
-    const pid = this.#child?.pid;
-    if (pid === undefined) throw new Error(`${this.#command} could not be started`);
-    return pid;
+  /** Undefined before the first start, and when that failed. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
   }
 
   /** Undefined while the program runs, else the end of its log. */

@@ -8,35 +8,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Binaries } from './binaries.js';
-import { Daemon, freePort } from './daemon.js';
-import {
-  writeClientCertificate,
-  writeKubeConfig,
-  writeServiceAccountKey,
-  writeTokens,
-} from './files.js';
+import type { Daemon } from './daemon.js';
 import type { ClientCertificate, Tokens } from './files.js';
-import { get } from './probe.js';
-
-/** What there is to know about a control plane of our own. Plain data: it fits into JSON. */
-export interface LocalCluster {
-  readonly kind: 'local';
-  /** Where its programs came from. */
-  readonly source: Binaries['source'];
-  /** As the API server reports it, e.g. `v1.36.3`. */
-  readonly version: string;
-  readonly server: string;
-  /** A kubeconfig of a user in `system:masters`. */
-  readonly kubeConfigFile: string;
-  readonly adminToken: string;
-  readonly caFile: string;
-  readonly tokens: Tokens;
-  /** Undefined with KUBEBUILDER_ASSETS, which has no program that makes one. */
-  readonly clientCertificate: ClientCertificate | undefined;
-  readonly pids: { readonly apiserver: number; readonly etcd: number };
-}
-
-export type Program = 'apiserver' | 'etcd';
+import { prepare } from './prepare.js';
+import type { LocalCluster, Prepared, Program } from './prepare.js';
+import { ask } from './probe.js';
 
 const START_LIMIT_MS = 60_000;
 
@@ -92,9 +68,10 @@ export class ControlPlane implements LocalCluster {
     return this.#version;
   }
 
-  /** They change with a restart. */
+  /** They change with a restart; 0 before the first start. */
   get pids(): { readonly apiserver: number; readonly etcd: number } {
-    return { apiserver: this.#daemons.apiserver.pid, etcd: this.#daemons.etcd.pid };
+    const { apiserver, etcd } = this.#daemons;
+    return { apiserver: apiserver.pid ?? 0, etcd: etcd.pid ?? 0 };
   }
 
   /** Freezes a program: connections stay open, nothing answers. */
@@ -139,11 +116,12 @@ export class ControlPlane implements LocalCluster {
 
   async #launch(): Promise<void> {
     this.#daemons.etcd.start();
+    this.#tellWatchdog();
     await this.#prime();
     this.#daemons.apiserver.start();
     this.#tellWatchdog();
     await this.#ready();
-    const { body } = await get(`${this.server}/version`, this.#credentials());
+    const { body } = await ask(`${this.server}/version`, this.#credentials());
     this.#version = (JSON.parse(body) as { gitVersion: string }).gitVersion;
   }
 
@@ -157,9 +135,9 @@ export class ControlPlane implements LocalCluster {
     for (let writes = 0; writes < 2;) {
       if (this.#daemons.etcd.failure !== undefined) throw new Error(this.#daemons.etcd.failure);
       if (performance.now() > deadline) throw new Error(this.#daemons.etcd.logTail());
-      const answer = fetch(`${this.#etcdUrl}/v3/kv/put`, { method: 'POST', body });
+      const answer = ask(`${this.#etcdUrl}/v3/kv/put`, { method: 'POST' }, body);
       const done = await answer.then(
-        ({ ok }) => ok,
+        ({ status }) => status === 200,
         () => false,
       );
       if (done) writes += 1;
@@ -189,7 +167,7 @@ export class ControlPlane implements LocalCluster {
   /** Empty when the API server says it is ready and a read goes through to etcd. */
   async #probe(): Promise<string> {
     for (const path of ['/readyz', '/api/v1/namespaces/default']) {
-      const { status, body } = await get(this.server + path, this.#credentials());
+      const { status, body } = await ask(this.server + path, this.#credentials());
       if (status !== 200) return `${path}: ${status} ${body}`;
     }
     return '';
@@ -201,81 +179,9 @@ export class ControlPlane implements LocalCluster {
   }
 
   #tellWatchdog(): void {
-    this.#watchdog.stdin?.write(`pids ${this.pids.apiserver} ${this.pids.etcd}\n`);
+    const pids = Object.values(this.#daemons).flatMap(({ pid }) => pid ?? []);
+    this.#watchdog.stdin?.write(`pids ${pids.join(' ')}\n`);
   }
-}
-
-interface Prepared extends Omit<LocalCluster, 'kind' | 'version' | 'pids'> {
-  readonly folder: string;
-  readonly etcdUrl: string;
-  readonly daemons: Readonly<Record<Program, Daemon>>;
-}
-
-async function prepare(
-  binaries: Binaries,
-  folder: string,
-  extraArgs: readonly string[],
-): Promise<Prepared> {
-  const at = (name: string): string => join(folder, name);
-  const [port, etcdPort, peerPort] = [await freePort(), await freePort(), await freePort()];
-  const server = `https://127.0.0.1:${port}`;
-  const caFile = at('apiserver/apiserver.crt');
-  const { adminToken, tokens } = await writeTokens(at('tokens.csv'));
-  await writeServiceAccountKey(at('service-account.key'));
-  await writeKubeConfig(at('kubeconfig'), { server, caFile, token: adminToken });
-  const clientCertificate =
-    binaries.certificate === undefined
-      ? undefined
-      : await writeClientCertificate(binaries.certificate, at('client'));
-  const etcdUrl = `http://127.0.0.1:${etcdPort}`;
-  const args = [...apiserverArgs(at, port, etcdUrl, clientCertificate?.ca), ...extraArgs];
-  const etcd = etcdArgs(at, etcdUrl, `http://127.0.0.1:${peerPort}`);
-  return {
-    source: binaries.source,
-    kubeConfigFile: at('kubeconfig'),
-    daemons: {
-      apiserver: new Daemon(binaries.apiserver, args, at('apiserver.log')),
-      etcd: new Daemon(binaries.etcd, etcd, at('etcd.log')),
-    },
-    ...{ folder, etcdUrl, server, caFile, adminToken, tokens, clientCertificate },
-  };
-}
-
-function apiserverArgs(
-  at: (name: string) => string,
-  port: number,
-  etcdUrl: string,
-  clientCa: string | undefined,
-): string[] {
-  return [
-    `--etcd-servers=${etcdUrl}`,
-    '--bind-address=127.0.0.1',
-    `--secure-port=${port}`,
-    `--cert-dir=${at('apiserver')}`,
-    '--service-account-issuer=https://kubernetes.default.svc',
-    `--service-account-key-file=${at('service-account.key')}`,
-    `--service-account-signing-key-file=${at('service-account.key')}`,
-    '--service-cluster-ip-range=10.0.0.0/24',
-    '--authorization-mode=RBAC',
-    `--token-auth-file=${at('tokens.csv')}`,
-    '--endpoint-reconciler-type=none',
-    '--profiling=false',
-    ...(clientCa === undefined ? [] : [`--client-ca-file=${clientCa}`]),
-  ];
-}
-
-function etcdArgs(at: (name: string) => string, url: string, peerUrl: string): string[] {
-  return [
-    `--data-dir=${at('etcd')}`,
-    `--listen-client-urls=${url}`,
-    `--advertise-client-urls=${url}`,
-    `--listen-peer-urls=${peerUrl}`,
-    `--initial-advertise-peer-urls=${peerUrl}`,
-    `--initial-cluster=default=${peerUrl}`,
-    '--log-level=warn',
-    // The data live as long as this machine's page cache does: no test cuts its power.
-    '--unsafe-no-fsync',
-  ];
 }
 
 function startWatchdog(folder: string): ChildProcess {

@@ -1,0 +1,75 @@
+// Tests of the service against the embedded Lease API: no cluster, no mocks.
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ForbiddenError, LeaseClient, Lock } from '@metaparticle/sync';
+import { startLeaseServer, type LeaseServer } from '@metaparticle/sync/testing';
+import { writeReport } from './report.js';
+
+describe('the nightly report', () => {
+  let api: LeaseServer;
+  let client: LeaseClient;
+  let lock: Lock;
+  let written: { page: number; fencingToken: bigint }[];
+  const store = {
+    write: (page: number, fencingToken: bigint) => {
+      written.push({ page, fencingToken });
+      return Promise.resolve();
+    },
+  };
+
+  beforeEach(async () => {
+    api = await startLeaseServer();
+    client = new LeaseClient({ kubeConfig: api.kubeConfig });
+    lock = new Lock('nightly-report', { client });
+    written = [];
+  });
+
+  afterEach(async () => {
+    await client.close();
+    await api.close();
+  });
+
+  it('is written, and the lock is free again', async () => {
+    expect(await writeReport(lock, store, 3)).toBe('written');
+    expect(written.map(({ page }) => page)).toEqual([1, 2, 3]);
+    expect(api.leases.get('default', 'nightly-report')?.spec.holderIdentity).toBe('');
+  });
+
+  it('carries a greater token each time', async () => {
+    await writeReport(lock, store, 1);
+    await writeReport(lock, store, 1);
+    const [first, second] = written;
+    expect(second?.fencingToken).toBeGreaterThan(first?.fencingToken ?? 0n);
+  });
+
+  it('is left to the process that is at it', async () => {
+    await using other = await lock.acquire();
+    expect(await writeReport(lock, store, 3)).toBe('busy');
+    expect([written, other.isHeld()]).toEqual([[], true]);
+  });
+
+  it('stops when somebody takes the lock away', async () => {
+    const robbed = {
+      write: async (page: number, fencingToken: bigint) => {
+        await store.write(page, fencingToken);
+        api.leases.edit('default', 'nightly-report', ({ spec }) => {
+          spec.holderIdentity = 'somebody-else';
+        });
+        // The news comes by watch, within milliseconds.
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      },
+    };
+    expect(await writeReport(lock, robbed, 3)).toBe('interrupted');
+    expect(written).toHaveLength(1);
+  });
+
+  it('is written though the reply to a write is lost', async () => {
+    const fault = api.faults.dropAfterCommit({ times: 1 });
+    expect(await writeReport(lock, store, 3)).toBe('written');
+    expect(fault.hits).toBe(1);
+  });
+
+  it('fails with the missing permission by name', async () => {
+    api.faults.forbid({ verb: 'create' });
+    await expect(writeReport(lock, store, 3)).rejects.toThrow(ForbiddenError);
+  });
+});

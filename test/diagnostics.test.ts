@@ -1,0 +1,88 @@
+import { describe, expect, it } from '@jest/globals';
+import { diagnosticsChannels, type EventMessage, type StepMessage } from '@metaparticle/sync';
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { publishEvent, publishStep } from '../src/diagnostics.js';
+import { World } from './support/world.js';
+
+/** What was published while `act` ran. */
+async function listening(act: () => Promise<void>) {
+  const [steps, events]: [StepMessage[], EventMessage[]] = [[], []];
+  const onStep = (message: unknown): number => steps.push(message as StepMessage);
+  const onEvent = (message: unknown): number => events.push(message as EventMessage);
+  subscribe(diagnosticsChannels.step, onStep);
+  subscribe(diagnosticsChannels.event, onEvent);
+  try {
+    await act();
+  } finally {
+    unsubscribe(diagnosticsChannels.step, onStep);
+    unsubscribe(diagnosticsChannels.event, onEvent);
+  }
+  return { steps, events };
+}
+
+describe('diagnostics', () => {
+  it('have names that are part of the contract', () => {
+    expect(diagnosticsChannels).toEqual({
+      step: 'metaparticle:sync:step',
+      event: 'metaparticle:sync:event',
+    });
+  });
+
+  it('tell the whole story of a lock', async () => {
+    await using world = await World.start();
+    const lock = world.lock('story');
+    const { steps, events } = await listening(async () => {
+      const handle = await lock.acquire();
+      await handle.release();
+    });
+    const told = steps.map(({ step }) => (step.do === 'write' ? step.write.intent : step.do));
+    expect(told).toEqual(['read', 'create', 'claim', 'vacate']);
+    const path = events.filter(({ before, after }) => before.kind !== after.kind);
+    expect(path.map(({ after }) => after.kind)).toEqual(['holding', 'vacating', 'over']);
+  });
+
+  it('say which lease, who, and which attempt', async () => {
+    await using world = await World.start();
+    const lock = world.lock('named', { identity: 'pod-7' });
+    const { steps, events } = await listening(async () => {
+      for (const _ of [1, 2]) await (await lock.acquire()).release();
+    });
+    for (const { key, identity } of [...steps, ...events]) {
+      expect(key).toEqual({ namespace: 'default', name: 'named' });
+      expect(identity).toBe('pod-7');
+    }
+    expect(new Set(steps.map(({ nonce }) => nonce)).size).toBe(2);
+  });
+
+  it('tell each event with the state before and after it', async () => {
+    await using world = await World.start();
+    const lock = world.lock('chained');
+    const { steps, events } = await listening(async () => {
+      const handle = await lock.acquire();
+      await handle.release();
+    });
+    for (const [index, { before }] of events.slice(1).entries()) {
+      expect(before).toBe(events[index]?.after);
+    }
+    const states = events.flatMap(({ before, after }) => [before, after]);
+    for (const { state } of steps) expect(states).toContain(state);
+  });
+
+  it('leave waiting out', async () => {
+    await using world = await World.start();
+    const { steps } = await listening(async () => {
+      const handle = await world.lock('quiet').acquire();
+      await handle.release();
+    });
+    expect(steps.map(({ step }) => step.do)).not.toContain('wait');
+  });
+
+  it('are free without a listener: no message is even made', () => {
+    const message = (): never => {
+      throw new Error('made for nobody');
+    };
+    expect(channel(diagnosticsChannels.step).hasSubscribers).toBe(false);
+    expect(() => publishStep(message)).not.toThrow();
+    expect(() => publishEvent(message)).not.toThrow();
+  });
+});

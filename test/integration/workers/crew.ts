@@ -1,0 +1,129 @@
+// The test's side of workers: real processes that use the package as any service does, told what to
+// do by messages. What a test starts here is ended by `disband()`, by its process id.
+import { execFile, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Cluster } from '../cluster.js';
+import type { Answer, Calls, Request } from './serve.js';
+
+const START_LIMIT_MS = 30_000;
+const CALL_LIMIT_MS = 30_000;
+/** So much of what a worker wrote is shown when it fails. */
+const WORDS = 4_000;
+
+let folder: Promise<string> | undefined;
+
+/** Where the programs are, made of their TypeScript once per test file. */
+function programs(): Promise<string> {
+  const script = fileURLToPath(new URL('build.js', import.meta.url));
+  folder ??= promisify(execFile)(process.execPath, [script]).then(({ stdout }) => stdout);
+  return folder;
+}
+
+export type Exit = { readonly code: number | null; readonly signal: string | null };
+
+/** A worker process whose program answers `C`. */
+export class Worker<C extends Calls> {
+  readonly exited: Promise<Exit>;
+  readonly #child: ChildProcess;
+  readonly #waiting = new Map<number, (answer: Answer) => void>();
+  readonly #ready: Promise<unknown>;
+  #calls = 0;
+  #words = '';
+  #exit: Exit | undefined;
+
+  /** @internal Use `Crew.start()`. */
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    this.exited = once(child, 'exit').then(([code, signal]) => this.#end({ code, signal } as Exit));
+    child.on('message', (answer: Answer) => this.#waiting.get(answer.id)?.(answer));
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.#words = (this.#words + text).slice(-WORDS);
+      });
+    }
+    this.#ready = this.#answer(0, 'its start', START_LIMIT_MS);
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  async ready(): Promise<this> {
+    await this.#ready;
+    return this;
+  }
+
+  /** Rejects when the worker does, when it ends meanwhile, and when it takes too long. */
+  async call<K extends keyof C & string>(
+    call: K,
+    argument: Parameters<C[K]>[0],
+    limitMs = CALL_LIMIT_MS,
+  ): Promise<Awaited<ReturnType<C[K]>>> {
+    const id = ++this.#calls;
+    const answer = this.#answer(id, call, limitMs);
+    this.#child.send({ id, call, argument } satisfies Request, () => undefined);
+    return (await answer) as Awaited<ReturnType<C[K]>>;
+  }
+
+  /** SIGKILL leaves it no time for anything. */
+  async kill(): Promise<Exit> {
+    if (this.#exit === undefined) this.#child.kill('SIGKILL');
+    return this.exited;
+  }
+
+  #answer(id: number, call: string, limitMs: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const fail = (why: string): void => {
+        reject(new Error(`worker ${this.pid}, ${call}: ${why}\n${this.#words}`));
+      };
+      const settle = (answer: Answer): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(id);
+        if ('error' in answer) fail(answer.error);
+        else resolve(answer.result);
+      };
+      const timer = setTimeout(() => settle({ id, error: `no answer in ${limitMs} ms` }), limitMs);
+      this.#waiting.set(id, settle);
+      if (this.#exit !== undefined) settle({ id, error: 'it has ended' });
+    });
+  }
+
+  #end(exit: Exit): Exit {
+    this.#exit = exit;
+    for (const [id, settle] of this.#waiting) {
+      settle({ id, error: `it ended with ${exit.code ?? exit.signal ?? 'nothing'}` });
+    }
+    return exit;
+  }
+}
+
+/** The workers of one test file. */
+export class Crew {
+  readonly #workers: Worker<Calls>[] = [];
+
+  /** Starts `program.ts` of this folder, which finds the cluster as any service does: KUBECONFIG. */
+  async start<C extends Calls>(
+    program: string,
+    cluster: Cluster,
+    settings: object = {},
+  ): Promise<Worker<C>> {
+    const file = join(await programs(), `${program}.js`);
+    const child = spawn(process.execPath, [file, JSON.stringify(settings)], {
+      env: { ...process.env, KUBECONFIG: cluster.kubeConfigFile, NODE_OPTIONS: '' },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      serialization: 'advanced',
+    });
+    const worker = new Worker<C>(child);
+    this.#workers.push(worker);
+    return worker.ready();
+  }
+
+  /** Ends all that still run; for `afterAll`. */
+  async disband(): Promise<void> {
+    await Promise.all(this.#workers.splice(0).map((worker) => worker.kill()));
+  }
+}
