@@ -120,6 +120,11 @@ function once(tell: (warning: SyncWarning) => void): (warning: SyncWarning) => v
     if (told.has(matter)) return;
     if (told.size >= REMEMBERED_WARNINGS) told.clear();
     told.add(matter);
-    tell(warning);
+    try {
+      tell(warning);
+    } catch (error) {
+      // A fault in the caller's function must not cost him the lock that the warning is about.
+      process.emitWarning(error instanceof Error ? error : String(error));
+    }
   };
 }

@@ -31,6 +31,8 @@ export class LeaseHost {
   readonly #attempts = new Map<Keeper, Promise<void>>();
   readonly #closing = new AbortController();
   #connection: Promise<Connection> | null = null;
+  #isConnected = false;
+  #closed: Promise<void> | null = null;
   #held = 0;
 
   constructor(ports: HostPorts) {
@@ -46,11 +48,19 @@ export class LeaseHost {
   /** Opens the connection on first use; a failure is not kept, the next call tries anew. */
   connect(): Promise<Connection> {
     this.closing.throwIfAborted();
-    this.#connection ??= this.#ports.connect().catch((error: unknown) => {
+    this.#connection ??= this.#open();
+    return this.#connection;
+  }
+
+  async #open(): Promise<Connection> {
+    try {
+      const connection = await this.#ports.connect();
+      this.#isConnected = true;
+      return connection;
+    } catch (error) {
       this.#connection = null;
       throw error;
-    });
-    return this.#connection;
+    }
   }
 
   view(key: LeaseKey, connection: Connection): LeaseView {
@@ -101,16 +111,24 @@ export class LeaseHost {
     return this.clock.keepAlive();
   }
 
-  /** Releases what is held, calls off what is waited for, ends the connection. Each bounded by the protocol. */
-  async close(): Promise<void> {
-    if (this.closing.aborted) return;
+  /** Releases what is held, calls off what is waited for, ends the connection. Bounded by the protocol. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     const letGo = this.keepAlive();
     this.#closing.abort(new ClosedError());
     for (const keeper of this.#attempts.keys()) keeper.stop();
     await Promise.all(this.#attempts.values());
     for (const view of this.#views.values()) view.close();
-    const connection = await this.#connection?.catch(() => null);
-    connection?.close();
+    // One that is still being opened (an exec plugin may take its time) is closed as soon as it is there.
+    const closing = this.#connection?.then(
+      (connection) => connection.close(),
+      () => undefined,
+    );
+    if (this.#isConnected) await closing;
     letGo();
   }
 }

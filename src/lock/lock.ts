@@ -33,7 +33,7 @@ export interface TryAcquireOptions {
 }
 
 export interface AcquireOptions extends TryAcquireOptions {
-  /** Longest wait in milliseconds; 0 is one attempt's worth of no patience. Default: no limit. */
+  /** Longest wait in milliseconds, the first request included. Default: no limit. */
   readonly timeoutMs?: number | undefined;
 }
 
