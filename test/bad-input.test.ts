@@ -90,9 +90,9 @@ describe('a first refusal rejects at once', () => {
     world.api.revokeToken(world.api.kubeConfig.getCurrentUser().token);
     const kubeConfig = { ...world.api.kubeConfig, applyToHTTPSOptions: badToken };
     const lock = world.lock('job', { client: world.client({ kubeConfig }) });
-    for (const call of [lock.acquire(), lock.tryAcquire()]) {
+    for (const call of [() => lock.acquire(), () => lock.tryAcquire()]) {
       const parts = ['does not accept the credentials (401 Unauthorized)', 'check the token'];
-      const error = await rejection(call);
+      const error = await rejection(call());
       expectError(error, UnauthorizedError, 'ERR_UNAUTHORIZED', ...parts);
     }
     expect(world.warned).toEqual([]);
@@ -170,9 +170,10 @@ describe('a first refusal rejects at once', () => {
     await using world = await World.start();
     world.occupy('job', { strategy: 'OldestEmulationVersion', holderIdentity: '' });
     const before = world.api.leases.get('default', 'job');
-    for (const call of [world.lock('job').acquire(), world.lock('job').tryAcquire()]) {
+    const lock = world.lock('job');
+    for (const call of [() => lock.acquire(), () => lock.tryAcquire()]) {
       const parts = ['Lease default/job cannot be used', 'its strategy OldestEmulationVersion'];
-      const error = await rejection(call);
+      const error = await rejection(call());
       expectError(error, UnsupportedLeaseError, 'ERR_UNSUPPORTED_LEASE', ...parts);
     }
     expect(world.api.leases.get('default', 'job')).toEqual(before);

@@ -56,20 +56,16 @@ export class StreamOpener {
       this.#waiting.shift()?.();
     });
     try {
-      const request = signal.aborted ? null : await this.#request(path);
-      if (request === null || signal.aborted) return broken(new Error('given up'));
+      const authorized = signal.aborted ? null : await this.#endpoint.authorize();
+      if (authorized === null || signal.aborted) return broken(new Error('given up'));
+      const agent = authorized.proxyAgent ?? this.#agent;
+      const request = this.#endpoint.open(authorized, agent, 'GET', path, {});
       return await this.#follow(request, sink, signal, letNext);
     } catch (error) {
       return broken(error instanceof Error ? error : new Error(String(error)));
     } finally {
       letNext();
     }
-  }
-
-  async #request(path: string): Promise<ClientRequest> {
-    const authorized = await this.#endpoint.authorize();
-    const agent = authorized.proxyAgent ?? this.#agent;
-    return this.#endpoint.open(authorized, agent, 'GET', path, {});
   }
 
   async #follow(

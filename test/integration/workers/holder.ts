@@ -1,0 +1,103 @@
+// A process that takes, keeps and gives back locks when it is told to, and notes what happens to them.
+import { subscribe } from 'node:diagnostics_channel';
+import { LeaseClient, Lock, diagnosticsChannels } from '../../../src/index.js';
+import type { EventMessage, LeaseOptions, LockHandle } from '../../../src/index.js';
+import { serve, settings } from './serve.js';
+import { now } from './time.js';
+
+export interface HolderSettings {
+  readonly options?: LeaseOptions;
+  /** Ask `isHeld()` every few milliseconds. Otherwise nobody asks, and `signal` is on its own. */
+  readonly asks?: boolean;
+}
+
+/** What became of a lock. Times are those of `now()`. */
+export interface Account {
+  readonly token: bigint;
+  /** Asked now. */
+  readonly isHeld: boolean;
+  /** `isHeld()` was asked at this time or a little later, and was true; `null` when it never was. */
+  readonly trueAt: number | null;
+  /** When `signal` was aborted. */
+  readonly abortedAt: number | null;
+  readonly reason: string | null;
+  /** Writes by the `renewTime` they carried, with the time at which they left; the latest only. */
+  readonly sends: ReadonlyMap<number, number>;
+}
+
+export type HolderCalls = typeof calls;
+
+const ASK_EVERY_MS = 5;
+const REMEMBERED_SENDS = 50;
+
+interface Held {
+  readonly handle: LockHandle;
+  trueAt: number | null;
+  abortedAt: number | null;
+}
+
+const { options = {}, asks = false } = settings<HolderSettings>();
+const client = new LeaseClient();
+const held = new Map<string, Held>();
+const sends = new Map<string, Map<number, number>>();
+
+subscribe(diagnosticsChannels.event, (message) => {
+  const { key, event } = message as EventMessage;
+  if (event.type !== 'sent') return;
+  const times = sends.get(key.name) ?? new Map<number, number>();
+  sends.set(key.name, times.set(event.stamp, now()));
+  const [oldest] = times.keys();
+  if (times.size > REMEMBERED_SENDS && oldest !== undefined) times.delete(oldest);
+});
+
+function keep(name: string, handle: LockHandle): void {
+  const entry: Held = { handle, trueAt: null, abortedAt: null };
+  held.set(name, entry);
+  handle.signal.addEventListener('abort', () => (entry.abortedAt = now()), { once: true });
+  if (!asks) return;
+  const ask = setInterval(() => {
+    // Before the question: so whatever the scheduler does, it was true at this time.
+    const askedAt = now();
+    if (handle.isHeld()) entry.trueAt = askedAt;
+    else clearInterval(ask);
+  }, ASK_EVERY_MS);
+}
+
+function find(name: string): Held {
+  const entry = held.get(name);
+  if (entry === undefined) throw new Error(`${name} was not acquired here`);
+  return entry;
+}
+
+const calls = {
+  acquire: async (name: string): Promise<{ calledAt: number; at: number; token: bigint }> => {
+    const calledAt = now();
+    const handle = await new Lock(name, { client, ...options }).acquire();
+    const at = now();
+    keep(name, handle);
+    return { calledAt, at, token: handle.fencingToken };
+  },
+
+  release: async (name: string): Promise<{ calledAt: number; at: number; confirmed: boolean }> => {
+    const { handle } = find(name);
+    const calledAt = now();
+    const confirmed = await handle.release();
+    return { calledAt, at: now(), confirmed };
+  },
+
+  /** Acquires and releases so many times. */
+  rounds: async ({ name, count }: { name: string; count: number }): Promise<void> => {
+    const lock = new Lock(name, { client, ...options });
+    for (let round = 0; round < count; round++) await (await lock.acquire()).release();
+  },
+
+  account: (name: string): Account => {
+    const { handle, trueAt, abortedAt } = find(name);
+    const reason = handle.loss?.reason ?? null;
+    const times = sends.get(name) ?? new Map<number, number>();
+    const { fencingToken: token } = handle;
+    return { token, isHeld: handle.isHeld(), trueAt, abortedAt, reason, sends: times };
+  },
+};
+
+serve(calls);

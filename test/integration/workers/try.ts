@@ -1,0 +1,23 @@
+// A process that tries for a lock once and then ends, the way a cron job does: no `close()`.
+import { LeaseClient, Lock } from '../../../src/index.js';
+import type { LeaseOptions } from '../../../src/index.js';
+import { settings } from './serve.js';
+import { now } from './time.js';
+
+export interface TrySettings {
+  readonly name: string;
+  readonly options?: LeaseOptions;
+}
+
+/** The only line of its output, as JSON. */
+export interface TryResult {
+  /** `null`: somebody else has the lock. */
+  readonly token: string | null;
+  readonly at: number;
+}
+
+const { name, options = {} } = settings<TrySettings>();
+const handle = await new Lock(name, { client: new LeaseClient(), ...options }).tryAcquire();
+const result: TryResult = { token: handle?.fencingToken.toString() ?? null, at: now() };
+process.stdout.write(`${JSON.stringify(result)}\n`);
+await handle?.release();
