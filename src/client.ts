@@ -7,6 +7,7 @@ import type { KubeConfigLike } from './lease/kube/config.js';
 import { connect } from './lease/kube/connect.js';
 import { checkIdentity, checkNamespace, rejectUnknown } from './options.js';
 
+/** How to reach the cluster, and the defaults of all locks and elections made with the client. */
 export interface LeaseClientOptions {
   /**
    * How to reach the cluster: a KubeConfig of @kubernetes/client-node 1.x or 2.x, or anything of that shape.

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import type { Event, State, Step } from './lease/protocol/state.js';
-import type { LeaseKey } from './lease/record.js';
+import { keyOf, type LeaseKey } from './lease/record.js';
 
 /** Names of the `node:diagnostics_channel` channels this library publishes on. */
 export const diagnosticsChannels = {
@@ -10,33 +10,82 @@ export const diagnosticsChannels = {
   event: 'metaparticle:sync:event',
 } as const;
 
+/** What both kinds of message say of the attempt that they are about. */
+export interface AttemptMessage {
+  /** `namespace/name` of the Lease. */
+  readonly lease: string;
+  /** Who wants it. */
+  readonly identity: string;
+  /** Random; tells attempts at one lease apart. */
+  readonly nonce: string;
+  /** The protocol's own values, for logs and replay. Their shape may change in any release. */
+  readonly detail: unknown;
+}
+
+/** Something is about to be done. */
+export interface StepMessage extends AttemptMessage {
+  readonly step: 'read' | 'create' | 'write' | 'delete' | 'fail' | 'yield';
+  /** What a write is for; `null` for other steps. */
+  readonly intent: 'claim' | 'renew' | 'vacate' | 'bump' | null;
+}
+
+/** Something happened, and was taken in. */
+export interface EventMessage extends AttemptMessage {
+  readonly event:
+    'begun' | 'news' | 'sent' | 'silent' | 'settled' | 'answered' | 'watch' | 'tick' | 'stop';
+  readonly before: 'seeking' | 'holding' | 'vacating' | 'over';
+  readonly after: 'seeking' | 'holding' | 'vacating' | 'over';
+  /** How a request ended, for `settled` and `answered`. */
+  readonly verdict: 'ok' | 'conflict' | 'unknown' | 'refused' | null;
+  /** The fencing token while holding. */
+  readonly token: bigint | null;
+}
+
 interface Subject {
   readonly key: LeaseKey;
   readonly identity: string;
-  /** Tells attempts at one lease apart. */
   readonly nonce: string;
-}
-
-export interface StepMessage extends Subject {
-  readonly step: Step;
-  readonly state: State;
-}
-
-export interface EventMessage extends Subject {
-  readonly event: Event;
-  readonly before: State;
-  readonly after: State;
 }
 
 const steps = channel(diagnosticsChannels.step);
 const events = channel(diagnosticsChannels.event);
 
 /** Costs one property read while nobody listens. */
-export function publishStep(message: () => StepMessage): void {
-  if (steps.hasSubscribers) steps.publish(message());
+export function publishStep(
+  subject: Subject,
+  step: Exclude<Step, { do: 'wait' | 'end' }>,
+  state: State,
+): void {
+  if (!steps.hasSubscribers) return;
+  const { key, identity, nonce } = subject;
+  const intent = step.do === 'write' ? step.write.intent : null;
+  const detail = { step, state };
+  steps.publish({
+    lease: keyOf(key),
+    identity,
+    nonce,
+    step: step.do,
+    intent,
+    detail,
+  } satisfies StepMessage);
 }
 
 /** As {@link publishStep}. */
-export function publishEvent(message: () => EventMessage): void {
-  if (events.hasSubscribers) events.publish(message());
+export function publishEvent(
+  subject: Subject,
+  event: Event,
+  before: State,
+  after: State,
+): void {
+  if (!events.hasSubscribers) return;
+  const { key, identity, nonce } = subject;
+  events.publish({
+    ...{ lease: keyOf(key), identity, nonce },
+    event: event.type,
+    before: before.kind,
+    after: after.kind,
+    verdict: 'verdict' in event ? event.verdict.kind : null,
+    token: after.kind === 'holding' ? after.token : null,
+    detail: { event, before, after },
+  } satisfies EventMessage);
 }

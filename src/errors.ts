@@ -24,7 +24,8 @@ export type SyncWarningCode =
 /** Kept on the global registry so that every installed copy recognizes the errors of every other. */
 const brand: unique symbol = Symbol.for('@metaparticle/sync.error') as never;
 
-interface SyncErrorInit {
+/** What any error of this library may be given besides its message. */
+export interface SyncErrorInit {
   readonly cause?: unknown;
   readonly retryable?: boolean;
 }
@@ -62,7 +63,16 @@ function plain(value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString();
   if (value instanceof SyncError) return value.toJSON();
   if (value instanceof Error) return { name: value.name, message: value.message };
-  return value;
+  if (typeof value !== 'object' || value === null) return value;
+  try {
+    return JSON.parse(JSON.stringify(value, (_, part: unknown) => plainLeaf(part))) as unknown;
+  } catch {
+    return 'an object that has no JSON';
+  }
+}
+
+function plainLeaf(value: unknown): unknown {
+  return typeof value === 'bigint' ? value.toString() : value;
 }
 
 /**

@@ -30,9 +30,15 @@ export {
   isSyncError,
   type LossReason,
   type SyncErrorCode,
+  type SyncErrorInit,
   type SyncWarningCode,
 } from './errors.js';
-export { diagnosticsChannels, type EventMessage, type StepMessage } from './diagnostics.js';
+export {
+  diagnosticsChannels,
+  type AttemptMessage,
+  type EventMessage,
+  type StepMessage,
+} from './diagnostics.js';
 export type { KubeConfigLike } from './lease/kube/config.js';
 export {
   Lock,

@@ -22,8 +22,10 @@ import { World, longAgo, quick, quickBeliefMs } from './support/world.js';
 const read = { verb: 'get' } as const;
 const update = { verb: 'update' } as const;
 
+type BadOption = [option: string, construct: () => unknown, ...parts: string[]];
+
 describe('bad options', () => {
-  it.each([
+  it.each<BadOption>([
     [
       'name',
       () => new Lock('Nightly Report'),
@@ -50,21 +52,18 @@ describe('bad options', () => {
     ['kubeconfig', () => new LeaseClient({ kubeconfig: 1 } as object), 'there are kubeConfig,'],
     [
       'client',
-      () => new Lock('job', { client: {} as LeaseClient }),
+      () => new Lock('job', { client: {} as never }),
       'must be a LeaseClient of this copy',
     ],
-  ] as const)(
-    '%s: refused at construction, with value and bound',
-    (option, construct, ...parts) => {
-      const error = expectError(
-        thrown(construct),
-        InvalidOptionError,
-        'ERR_INVALID_OPTION',
-        ...parts,
-      );
-      expect(error.option).toBe(option);
-    },
-  );
+  ])('%s: refused at construction, with value and bound', (option, construct, ...parts) => {
+    const error = expectError(
+      thrown(construct),
+      InvalidOptionError,
+      'ERR_INVALID_OPTION',
+      ...parts,
+    );
+    expect(error.option).toBe(option);
+  });
 
   it('are refused in calls, too, before anything is asked', async () => {
     await using world = await World.start();
@@ -84,8 +83,70 @@ describe('bad options', () => {
   });
 });
 
-describe('a first refusal rejects at once', () => {
-  it.concurrent('401', async () => {
+type Trouble = (world: World) => void | Promise<void>;
+
+const troubles: readonly (readonly [string, Trouble, RegExp])[] = [
+  ['nobody listens', (world) => world.api.close(), /ECONNREFUSED/],
+  ['429', (world) => void world.api.faults.status({ code: 429, retryAfterSeconds: 30 }), /429/],
+  [
+    '500',
+    (world) => void world.api.faults.status({ code: 500, message: 'etcd is away' }),
+    /500 .*etcd is away/,
+  ],
+  [
+    '503 of a proxy',
+    (world) => void world.api.faults.status({ code: 503, body: '<h1>Bad</h1>' }),
+    /503 .*Bad/,
+  ],
+  ['no answer', (world) => void world.api.faults.hang(), /no answer within|no usable answer/],
+  ['dropped connections', (world) => void world.api.faults.dropBefore(), /cannot be reached/],
+];
+
+type Outsider = (world: World) => void;
+const outsiders: readonly (readonly [string, Outsider, 'deleted' | 'taken-over', string])[] = [
+  [
+    'is deleted',
+    ({ api }) => api.leases.delete('default', 'job'),
+    'deleted',
+    'the Lease was deleted',
+  ],
+  [
+    'is deleted and made anew',
+    (world) => {
+      world.api.leases.delete('default', 'job');
+      world.occupy('job');
+    },
+    'deleted',
+    'the Lease was deleted',
+  ],
+  [
+    'gets another holder',
+    ({ api }) =>
+      api.leases.edit('default', 'job', ({ spec }) => void (spec.holderIdentity = 'other')),
+    'taken-over',
+    'the Lease names another holder',
+  ],
+  [
+    'is claimed by another elector',
+    ({ api }) =>
+      api.leases.edit('default', 'job', ({ spec }) => {
+        spec.holderIdentity = 'other';
+        spec.acquireTime = spec.renewTime = '2030-01-01T00:00:00.000000Z';
+      }),
+    'taken-over',
+    'the Lease names another holder',
+  ],
+  [
+    'is emptied',
+    ({ api }) => api.leases.edit('default', 'job', ({ spec }) => void (spec.holderIdentity = '')),
+    'taken-over',
+    'the Lease names another holder',
+  ],
+];
+
+// One block, since Jest lets only tests of one block wait beside each other.
+describe('bad days', () => {
+  it.concurrent('401 at first: rejects at once', async () => {
     await using world = await World.start();
     world.api.revokeToken(world.api.kubeConfig.getCurrentUser().token);
     const kubeConfig = { ...world.api.kubeConfig, applyToHTTPSOptions: badToken };
@@ -98,24 +159,27 @@ describe('a first refusal rejects at once', () => {
     expect(world.warned).toEqual([]);
   });
 
-  it.concurrent.each(['get', 'create', 'update'] as const)('403 to %s', async (verb) => {
-    await using world = await World.start();
-    world.api.faults.forbid({ verb });
-    const error = await rejection(world.lock('job').acquire());
-    const rule = `{apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["${verb}"]}`;
-    const parts = [
-      `not allowed to ${verb} leases in namespace default`,
-      rule,
-      'User "admin" cannot',
-    ];
-    const forbidden = expectError(error, ForbiddenError, 'ERR_FORBIDDEN', ...parts);
-    expect(forbidden).toMatchObject({ verb, resource: 'leases', namespace: 'default', rule });
-    expect(world.api.requests.counts[verb]).toBe(1);
-    // What is told as an error need not be told as a warning.
-    expect(world.warned).toEqual([]);
-  });
+  it.concurrent.each(['get', 'create', 'update'] as const)(
+    '403 to %s at first: rejects at once',
+    async (verb) => {
+      await using world = await World.start();
+      world.api.faults.forbid({ verb });
+      const error = await rejection(world.lock('job').acquire());
+      const rule = `{apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["${verb}"]}`;
+      const parts = [
+        `not allowed to ${verb} leases in namespace default`,
+        rule,
+        'User "admin" cannot',
+      ];
+      const forbidden = expectError(error, ForbiddenError, 'ERR_FORBIDDEN', ...parts);
+      expect(forbidden).toMatchObject({ verb, resource: 'leases', namespace: 'default', rule });
+      expect(world.api.requests.counts[verb]).toBe(1);
+      // What is told as an error need not be told as a warning.
+      expect(world.warned).toEqual([]);
+    },
+  );
 
-  it.concurrent('a server that is not to be trusted', async () => {
+  it.concurrent('a server that is not to be trusted: rejects at once', async () => {
     const server = createServer(selfSigned(), (_, response) => response.end('{}'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -132,22 +196,25 @@ describe('a first refusal rejects at once', () => {
     server.close();
   });
 
-  it.concurrent.each([400, 403, 422])('an admission webhook that answers %d', async (code) => {
-    await using world = await World.start();
-    const message =
-      'admission webhook "leases.example.com" denied the request: no locks on Fridays';
-    world.api.faults.status({ match: { verb: 'create' }, code, reason: 'Forbidden', message });
-    const error = await rejection(world.lock('job').acquire());
-    const words = `the API server refused the request (${code} Forbidden): ${message}`;
-    expect(expectError(error, ApiError, 'ERR_API', words)).toMatchObject({
-      status: code,
-      reason: 'Forbidden',
-      serverMessage: message,
-      retryable: false,
-    });
-  });
+  it.concurrent.each([400, 403, 422])(
+    'an admission webhook that answers %d: rejects at once',
+    async (code) => {
+      await using world = await World.start();
+      const message =
+        'admission webhook "leases.example.com" denied the request: no locks on Fridays';
+      world.api.faults.status({ match: { verb: 'create' }, code, reason: 'Forbidden', message });
+      const error = await rejection(world.lock('job').acquire());
+      const words = `the API server refused the request (${code} Forbidden): ${message}`;
+      expect(expectError(error, ApiError, 'ERR_API', words)).toMatchObject({
+        status: code,
+        reason: 'Forbidden',
+        serverMessage: message,
+        retryable: false,
+      });
+    },
+  );
 
-  it.concurrent('a namespace that does not exist', async () => {
+  it.concurrent('a namespace that does not exist: rejects at once', async () => {
     await using world = await World.start({ namespaces: ['default'] });
     const error = await rejection(world.lock('job', { namespace: 'nowhere' }).acquire());
     const parts = ['no Lease can be created in namespace nowhere: namespaces "nowhere" not found'];
@@ -155,7 +222,7 @@ describe('a first refusal rejects at once', () => {
     expect(expectError(error, NamespaceError, 'ERR_NAMESPACE', ...parts).namespace).toBe('nowhere');
   });
 
-  it.concurrent('a namespace that is terminating', async () => {
+  it.concurrent('a namespace that is terminating: rejects at once', async () => {
     await using world = await World.start();
     world.api.terminateNamespace('default');
     const error = await rejection(world.lock('job').acquire());
@@ -166,7 +233,7 @@ describe('a first refusal rejects at once', () => {
     expectError(error, NamespaceError, 'ERR_NAMESPACE', ...parts);
   });
 
-  it.concurrent('a Lease of coordinated leader election', async () => {
+  it.concurrent('a Lease of coordinated leader election: rejects at once', async () => {
     await using world = await World.start();
     world.occupy('job', { strategy: 'OldestEmulationVersion', holderIdentity: '' });
     const before = world.api.leases.get('default', 'job');
@@ -179,7 +246,7 @@ describe('a first refusal rejects at once', () => {
     expect(world.api.leases.get('default', 'job')).toEqual(before);
   });
 
-  it.concurrent('a resourceVersion that is no decimal integer', async () => {
+  it.concurrent('a resourceVersion that is no decimal integer: rejects at once', async () => {
     await using world = await World.start();
     world.occupy('job', { holderIdentity: '' });
     world.api.leases.corrupt('default', 'job', ({ metadata }) => {
@@ -190,10 +257,8 @@ describe('a first refusal rejects at once', () => {
     expectError(error, UnsupportedLeaseError, 'ERR_UNSUPPORTED_LEASE', ...parts);
     expect(world.api.requests.counts.update).toBe(0);
   });
-});
 
-describe('without the right to watch', () => {
-  it.concurrent('a lock works on by polling, with one warning', async () => {
+  it.concurrent('403 to watch and list: works on by polling, with one warning', async () => {
     await using world = await World.start();
     world.api.faults.forbid({ verb: ['watch', 'list'] });
     const held = await world.elsewhere('job', 'other').acquire();
@@ -212,9 +277,7 @@ describe('without the right to watch', () => {
     expect(message).toContain('verbs: ["watch"]');
     expectError(cause, ForbiddenError, 'ERR_FORBIDDEN', 'not allowed to watch leases');
   });
-});
 
-describe('a refusal later on', () => {
   it.concurrent.each([
     ['401', (world: World) => revokeFor(world)],
     ['403', (world: World) => world.api.faults.forbid(update)],
@@ -265,7 +328,7 @@ describe('a refusal later on', () => {
   });
 
   it.concurrent(
-    'a namespace that terminates under a held lock: it is renewed and released',
+    'a namespace that terminates under a held lock: the lock is renewed and released',
     async () => {
       await using world = await World.start();
       const handle = await world.lock('job').acquire();
@@ -277,28 +340,7 @@ describe('a refusal later on', () => {
       expectError(error, NamespaceError, 'ERR_NAMESPACE', 'because it is being terminated');
     },
   );
-});
 
-type Trouble = (world: World) => void | Promise<void>;
-
-const troubles: readonly (readonly [string, Trouble, RegExp])[] = [
-  ['nobody listens', (world) => world.api.close(), /ECONNREFUSED/],
-  ['429', (world) => void world.api.faults.status({ code: 429, retryAfterSeconds: 30 }), /429/],
-  [
-    '500',
-    (world) => void world.api.faults.status({ code: 500, message: 'etcd is away' }),
-    /500 .*etcd is away/,
-  ],
-  [
-    '503 of a proxy',
-    (world) => void world.api.faults.status({ code: 503, body: '<h1>Bad</h1>' }),
-    /503 .*Bad/,
-  ],
-  ['no answer', (world) => void world.api.faults.hang(), /no answer within|no usable answer/],
-  ['dropped connections', (world) => void world.api.faults.dropBefore(), /cannot be reached/],
-];
-
-describe('an API server in trouble', () => {
   it.concurrent.each(troubles)('%s: tryAcquire gives up after 5 s', async (_, trouble, words) => {
     await using world = await World.start();
     await trouble(world);
@@ -331,7 +373,7 @@ describe('an API server in trouble', () => {
     },
   );
 
-  it.concurrent('is tried again within the budget', async () => {
+  it.concurrent('an API server in trouble is tried again within the budget', async () => {
     await using world = await World.start();
     world.api.faults.status({ match: read, code: 500, times: 1 });
     world.api.faults.dropBefore({ match: { verb: 'create' }, times: 1 });
@@ -340,31 +382,37 @@ describe('an API server in trouble', () => {
     expect(handle?.isHeld()).toBe(true);
   });
 
-  it.concurrent('is left alone for as long as Retry-After says', async () => {
-    await using world = await World.start();
-    world.api.faults.status({ match: read, code: 429, retryAfterSeconds: 2, times: 1 });
-    const startedAt = performance.now();
-    await world.lock('job').acquire();
-    expect(performance.now() - startedAt).toBeGreaterThan(1_900);
-    expect(performance.now() - startedAt).toBeLessThan(4_000);
-  });
+  it.concurrent(
+    'an API server in trouble is left alone for as long as Retry-After says',
+    async () => {
+      await using world = await World.start();
+      world.api.faults.status({ match: read, code: 429, retryAfterSeconds: 2, times: 1 });
+      const startedAt = performance.now();
+      await world.lock('job').acquire();
+      expect(performance.now() - startedAt).toBeGreaterThan(1_900);
+      expect(performance.now() - startedAt).toBeLessThan(4_000);
+    },
+  );
 
-  it.concurrent('is asked again before belief ends, whatever Retry-After says', async () => {
-    await using world = await World.start();
-    const handle = await world.lock('job').acquire();
-    const acquiredAt = Date.now();
-    world.api.faults.status({ match: update, code: 429, retryAfterSeconds: 60, times: 1 });
-    await sleep(quickBeliefMs + 1_000);
-    expect(handle.isHeld()).toBe(true);
-    const sent = world.api.requests.log.filter(
-      ({ verb, at }) => verb === 'update' && at > acquiredAt + 100,
-    );
-    expect(sent[0]?.status).toBe(429);
-    // Not at once either: the server asked to be left alone.
-    expect((sent[1]?.at ?? 0) - (sent[0]?.at ?? 0)).toBeGreaterThan(1_000);
-  });
+  it.concurrent(
+    'an API server in trouble is asked again before belief ends, whatever Retry-After says',
+    async () => {
+      await using world = await World.start();
+      const handle = await world.lock('job').acquire();
+      const acquiredAt = Date.now();
+      world.api.faults.status({ match: update, code: 429, retryAfterSeconds: 60, times: 1 });
+      await sleep(quickBeliefMs + 1_000);
+      expect(handle.isHeld()).toBe(true);
+      const sent = world.api.requests.log.filter(
+        ({ verb, at }) => verb === 'update' && at > acquiredAt + 100,
+      );
+      expect(sent[0]?.status).toBe(429);
+      // Not at once either: the server asked to be left alone.
+      expect((sent[1]?.at ?? 0) - (sent[0]?.at ?? 0)).toBeGreaterThan(1_000);
+    },
+  );
 
-  it.concurrent('does not hold up acquire when somebody else holds the lock', async () => {
+  it.concurrent('a lock that somebody holds: acquire times out and says who', async () => {
     await using world = await World.start();
     world.occupy('job', { leaseDurationSeconds: 60 });
     const error = await rejection(world.lock('job').acquire({ timeoutMs: 300 }));
@@ -373,9 +421,7 @@ describe('an API server in trouble', () => {
     expect(timedOut.holder).toBe('stranger');
     expect(timedOut.cause).toBeUndefined();
   });
-});
 
-describe('a foreign record', () => {
   it.concurrent.each([
     ['a null holder', { holderIdentity: null }],
     ['no holder', { holderIdentity: undefined }],
@@ -400,7 +446,7 @@ describe('a foreign record', () => {
         leaseTransitions: null,
       },
     ],
-  ])('with %s is vacant', async (_, spec) => {
+  ])('a foreign record with %s is vacant', async (_, spec) => {
     await using world = await World.start();
     world.occupy('job', spec);
     const handle = await world.lock('job').tryAcquire();
@@ -428,7 +474,7 @@ describe('a foreign record', () => {
       { renewTime: '2099-01-01T00:00:00.000000Z', leaseDurationSeconds: 2 },
       2_000,
     ],
-  ])('with %s', async (_, spec, waitMs) => {
+  ])('a foreign record with %s', async (_, spec, waitMs) => {
     await using world = await World.start();
     world.occupy('job', spec);
     const startedAt = performance.now();
@@ -439,7 +485,7 @@ describe('a foreign record', () => {
     expect(await handle.release()).toBe(true);
   });
 
-  it.concurrent('keeps what we do not understand', async () => {
+  it.concurrent('a foreign record keeps what we do not understand', async () => {
     await using world = await World.start({ extraSpecFields: ['newField'] });
     const metadata = {
       name: 'job',
@@ -460,71 +506,34 @@ describe('a foreign record', () => {
     expect(after).toMatchObject({ metadata: kept, spec: { newField: { deep: [1, null] } } });
     expect(after?.metadata.annotations).toEqual(kept.annotations);
   });
-});
-
-describe('a held Lease', () => {
-  type Outsider = (world: World) => void;
-  const outsiders: readonly (readonly [string, Outsider, 'deleted' | 'taken-over', string])[] = [
-    [
-      'is deleted',
-      ({ api }) => api.leases.delete('default', 'job'),
-      'deleted',
-      'the Lease was deleted',
-    ],
-    [
-      'is deleted and made anew',
-      (world) => {
-        world.api.leases.delete('default', 'job');
-        world.occupy('job');
-      },
-      'deleted',
-      'the Lease was deleted',
-    ],
-    [
-      'gets another holder',
-      ({ api }) =>
-        api.leases.edit('default', 'job', ({ spec }) => void (spec.holderIdentity = 'other')),
-      'taken-over',
-      'the Lease names another holder',
-    ],
-    [
-      'is claimed by another elector',
-      ({ api }) =>
-        api.leases.edit('default', 'job', ({ spec }) => {
-          spec.holderIdentity = 'other';
-          spec.acquireTime = spec.renewTime = '2030-01-01T00:00:00.000000Z';
-        }),
-      'taken-over',
-      'the Lease names another holder',
-    ],
-    [
-      'is emptied',
-      ({ api }) => api.leases.edit('default', 'job', ({ spec }) => void (spec.holderIdentity = '')),
-      'taken-over',
-      'the Lease names another holder',
-    ],
-  ];
-
-  it.concurrent.each(outsiders)('that %s is lost at once', async (_, act, reason, words) => {
-    await using world = await World.start();
-    const handle = await world
-      .lock('job', { leaseDurationMs: 15_000, renewIntervalMs: 6_000 })
-      .acquire();
-    await until('a watch', () => world.api.requests.counts.watch > 0);
-    await sleep(100);
-    const updates = world.api.requests.counts.update;
-    act(world);
-    await until('the loss', () => handle.signal.aborted, 1_000);
-    // By the watch: no renewal was due that could have found out.
-    expect(world.api.requests.counts.update).toBe(updates);
-    const loss = expectError(handle.signal.reason, LockLostError, 'ERR_LOCK_LOST', words);
-    expect(loss).toMatchObject({ reason, lock: 'default/job', fencingToken: handle.fencingToken });
-    expect(handle.isHeld()).toBe(false);
-    expect(await handle.release()).toBe(false);
-  });
 
   it.concurrent.each(outsiders)(
-    'that %s behind a stalled watch is lost at the next renewal',
+    'a held Lease that %s is lost at once',
+    async (_, act, reason, words) => {
+      await using world = await World.start();
+      const handle = await world
+        .lock('job', { leaseDurationMs: 15_000, renewIntervalMs: 6_000 })
+        .acquire();
+      await until('a watch', () => world.api.requests.counts.watch > 0);
+      await sleep(100);
+      const updates = world.api.requests.counts.update;
+      act(world);
+      await until('the loss', () => handle.signal.aborted, 1_000);
+      // By the watch: no renewal was due that could have found out.
+      expect(world.api.requests.counts.update).toBe(updates);
+      const loss = expectError(handle.signal.reason, LockLostError, 'ERR_LOCK_LOST', words);
+      expect(loss).toMatchObject({
+        reason,
+        lock: 'default/job',
+        fencingToken: handle.fencingToken,
+      });
+      expect(handle.isHeld()).toBe(false);
+      expect(await handle.release()).toBe(false);
+    },
+  );
+
+  it.concurrent.each(outsiders)(
+    'a held Lease that %s behind a stalled watch is lost at the next renewal',
     async (_, act, reason) => {
       await using world = await World.start();
       world.api.faults.stallWatch();

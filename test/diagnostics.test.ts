@@ -35,10 +35,10 @@ describe('diagnostics', () => {
       const handle = await lock.acquire();
       await handle.release();
     });
-    const told = steps.map(({ step }) => (step.do === 'write' ? step.write.intent : step.do));
+    const told = steps.map(({ step, intent }) => intent ?? step);
     expect(told).toEqual(['read', 'create', 'claim', 'vacate']);
-    const path = events.filter(({ before, after }) => before.kind !== after.kind);
-    expect(path.map(({ after }) => after.kind)).toEqual(['holding', 'vacating', 'over']);
+    const path = events.filter(({ before, after }) => before !== after);
+    expect(path.map(({ after }) => after)).toEqual(['holding', 'vacating', 'over']);
   });
 
   it('say which lease, who, and which attempt', async () => {
@@ -47,8 +47,8 @@ describe('diagnostics', () => {
     const { steps, events } = await listening(async () => {
       for (const _ of [1, 2]) await (await lock.acquire()).release();
     });
-    for (const { key, identity } of [...steps, ...events]) {
-      expect(key).toEqual({ namespace: 'default', name: 'named' });
+    for (const { lease, identity } of [...steps, ...events]) {
+      expect(lease).toBe('default/named');
       expect(identity).toBe('pod-7');
     }
     expect(new Set(steps.map(({ nonce }) => nonce)).size).toBe(2);
@@ -61,11 +61,12 @@ describe('diagnostics', () => {
       const handle = await lock.acquire();
       await handle.release();
     });
-    for (const [index, { before }] of events.slice(1).entries()) {
-      expect(before).toBe(events[index]?.after);
+    const details = events.map(({ detail }) => detail as { before: unknown; after: unknown });
+    for (const [index, { before }] of details.slice(1).entries()) {
+      expect(before).toBe(details[index]?.after);
     }
-    const states = events.flatMap(({ before, after }) => [before, after]);
-    for (const { state } of steps) expect(states).toContain(state);
+    const states = details.flatMap(({ before, after }) => [before, after]);
+    for (const { detail } of steps) expect(states).toContain((detail as { state: unknown }).state);
   });
 
   it('leave waiting out', async () => {
@@ -74,15 +75,19 @@ describe('diagnostics', () => {
       const handle = await world.lock('quiet').acquire();
       await handle.release();
     });
-    expect(steps.map(({ step }) => step.do)).not.toContain('wait');
+    expect(steps.map(({ step }) => step)).not.toContain('wait');
   });
 
   it('are free without a listener: no message is even made', () => {
-    const message = (): never => {
-      throw new Error('made for nobody');
+    const subject = {
+      get key(): never {
+        throw new Error('made for nobody');
+      },
+      ...{ identity: 'me', nonce: 'n' },
     };
+    const over = { kind: 'over', end: { how: 'left' } } as const;
     expect(channel(diagnosticsChannels.step).hasSubscribers).toBe(false);
-    expect(() => publishStep(message)).not.toThrow();
-    expect(() => publishEvent(message)).not.toThrow();
+    expect(() => publishStep(subject, { do: 'read', why: 'first' }, over)).not.toThrow();
+    expect(() => publishEvent(subject, { type: 'tick' }, over, over)).not.toThrow();
   });
 });

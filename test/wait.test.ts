@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { getEventListeners } from 'node:events';
-import { Wait } from '../src/lock/wait.js';
+import { Wait } from '../src/lease/wait.js';
 import { ManualClock } from './keeper/manual.js';
 import { rejection } from './support/promises.js';
 

@@ -1,10 +1,9 @@
 import { ClosedError, type SyncError, type SyncWarning } from '../errors.js';
 import type { Clock } from './clock.js';
 import { Keeper, type KeeperHooks } from './keeper.js';
-import type { Connection } from './kube/connect.js';
 import type { Terms } from './protocol/state.js';
 import { keyOf, type Lease, type LeaseKey } from './record.js';
-import type { Decoration } from './store.js';
+import type { Connection, Decoration } from './store.js';
 import { LeaseView } from './view.js';
 
 export interface HostPorts {

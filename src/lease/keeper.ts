@@ -52,6 +52,7 @@ export class Keeper {
   readonly #hooks: KeeperHooks;
   readonly #loss = new AbortController();
   readonly #alarm: Alarm;
+  readonly #subject: { readonly key: LeaseKey; readonly identity: string; readonly nonce: string };
   readonly #leave: () => void;
   #state: State;
   /** True until the constructor is done with: nothing is performed before. */
@@ -66,6 +67,7 @@ export class Keeper {
     this.#terms = terms;
     this.#hooks = hooks;
     const { view, clock } = ports;
+    this.#subject = { key: view.key, identity: terms.identity, nonce: terms.nonce };
     this.#alarm = new Alarm(view, terms, (warning) => ports.warn(warning));
     this.#state = seek(view.sight, clock.now(), view.holdOffMs(terms.identity));
     this.#leave = view.join({
@@ -136,7 +138,7 @@ export class Keeper {
     const after = advance(before, event, now, this.#terms);
     this.#state = after;
     log('%s %s: %s -> %s', keyOf(this.#ports.view.key), event.type, before.kind, after.kind);
-    publishEvent(() => ({ ...this.#subject(), event, before, after }));
+    publishEvent(this.#subject, event, before, after);
     if (before.kind === 'seeking' && after.kind === 'holding') {
       this.#token = after.token;
       this.#hooks.acquired();
@@ -160,8 +162,9 @@ export class Keeper {
     if (this.#isPumping) return;
     this.#isPumping = true;
     try {
-      while (this.#state.kind !== 'over') {
+      for (;;) {
         const step = nextStep(this.#state, this.#ports.clock.now(), this.#terms);
+        if (step.do === 'end') return;
         if (step.do === 'wait') {
           this.#sleep(step.ms);
           return;
@@ -180,8 +183,8 @@ export class Keeper {
     this.#cancelTimer = this.#ports.clock.after(ms, () => this.#dispatch({ type: 'tick' }));
   }
 
-  #perform(step: Step): void {
-    publishStep(() => ({ ...this.#subject(), step, state: this.#state }));
+  #perform(step: Exclude<Step, { do: 'wait' | 'end' }>): void {
+    publishStep(this.#subject, step, this.#state);
     log('%s does %s', keyOf(this.#ports.view.key), step.do);
     switch (step.do) {
       case 'fail':
@@ -196,9 +199,6 @@ export class Keeper {
           this.stop();
           return;
         }
-      case 'wait':
-      case 'end':
-        return;
       default:
         this.#absorb({ type: 'begun', step });
         void this.#request(step);
@@ -293,10 +293,5 @@ export class Keeper {
   #failedWith(error: SyncError, isTransient: boolean): void {
     this.#lastFailure = error;
     if (!isTransient) this.#alarm.refused(this.#state, error);
-  }
-
-  #subject(): { key: LeaseKey; identity: string; nonce: string } {
-    const { identity, nonce } = this.#terms;
-    return { key: this.#ports.view.key, identity, nonce };
   }
 }

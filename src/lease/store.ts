@@ -110,3 +110,16 @@ export interface LeaseWatch {
   /** @param from the version to continue from, or `null` for the state of now. */
   subscribe(key: LeaseKey, from: bigint | null, listener: WatchListener): WatchSubscription;
 }
+
+/** The API server as the core knows it. */
+export interface Connection {
+  readonly store: LeaseStore;
+  readonly watch: LeaseWatch;
+  readonly defaultNamespace: string;
+  /** Its URL, for messages. */
+  readonly server: string;
+  /** Tells how many leases the client holds, which decides how many connections its writes may use. */
+  holding(count: number): void;
+  /** Ends every connection at once; whatever is still on its way comes back with ClosedError. */
+  close(): void;
+}

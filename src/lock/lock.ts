@@ -8,7 +8,7 @@ import {
 } from '../errors.js';
 import type { Attempt, LeaseHost } from '../lease/host.js';
 import type { Keeper } from '../lease/keeper.js';
-import type { Connection } from '../lease/kube/connect.js';
+import type { Connection } from '../lease/store.js';
 import { keyOf } from '../lease/record.js';
 import type { LeaseView } from '../lease/view.js';
 import {
@@ -20,18 +20,21 @@ import {
   type ResolvedOptions,
 } from '../options.js';
 import { LockHandle } from './handle.js';
-import { Wait } from './wait.js';
+import { Wait } from '../lease/wait.js';
 
+/** Fixed for the life of a Lock. */
 export interface LockOptions extends LeaseOptions {
   /** The way to the cluster. Default: one client shared by all who name none, made on first use. */
   readonly client?: LeaseClient | undefined;
 }
 
+/** For {@link Lock.tryAcquire}. */
 export interface TryAcquireOptions {
   /** Calls the attempt off; it then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** For {@link Lock.acquire} and {@link Lock.withLock}. */
 export interface AcquireOptions extends TryAcquireOptions {
   /** Longest wait in milliseconds, the first request included. Default: no limit. */
   readonly timeoutMs?: number | undefined;

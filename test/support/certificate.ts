@@ -44,7 +44,7 @@ export function selfSigned(): KeyPair {
   const signature = der(0x03, Buffer.from([0]), sign('sha256', body, privateKey));
   const text = sequence(body, ecdsaWithSha256, signature).toString('base64');
   return {
-    key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     cert: `-----BEGIN CERTIFICATE-----\n${text.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
   };
 }

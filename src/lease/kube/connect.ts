@@ -1,7 +1,7 @@
 import { NoClusterConfigError } from '../../errors.js';
 import type { SyncWarning } from '../../errors.js';
 import type { Clock } from '../clock.js';
-import type { LeaseStore, LeaseWatch } from '../store.js';
+import type { Connection } from '../store.js';
 import { defaultNamespace, loadKubeConfig } from './config.js';
 import type { KubeConfigLike } from './config.js';
 import { Endpoint } from './endpoint.js';
@@ -16,19 +16,6 @@ export interface ConnectOptions {
   readonly kubeConfig?: KubeConfigLike | undefined;
   readonly clock: Clock;
   readonly warn: (warning: SyncWarning) => void;
-}
-
-/** The API server as the core knows it. */
-export interface Connection {
-  readonly store: LeaseStore;
-  readonly watch: LeaseWatch;
-  readonly defaultNamespace: string;
-  /** Its URL, for messages. */
-  readonly server: string;
-  /** Tells how many leases the client holds, which decides how many connections its writes may use. */
-  holding(count: number): void;
-  /** Ends every connection at once; whatever is still on its way comes back with ClosedError. */
-  close(): void;
 }
 
 /**

@@ -34,7 +34,7 @@ export function exchange(request: ClientRequest, body: string | undefined): Prom
     request.on('error', broken);
     request.on('close', () => broken(new Error('the connection was closed without an answer')));
     request.once('response', (response) => {
-      response.once('error', broken);
+      response.on('error', broken);
       collect(response, request, (text) => {
         const { statusCode: status = 0, headers } = response;
         resolve({ kind: 'answered', status, headers, body: text });

@@ -99,7 +99,7 @@ function receive(request: ClientRequest, sink: StreamSink): Promise<StreamEnd> {
       socket.setKeepAlive(true, TCP_PROBE_AFTER_MS);
     });
     request.once('response', (response) => {
-      response.once('error', fail);
+      response.on('error', fail);
       if (response.statusCode === 200) deliver(response, sink, resolve);
       else refuse(response, request, resolve);
     });

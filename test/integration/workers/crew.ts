@@ -4,6 +4,7 @@ import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Cluster } from '../cluster.js';
@@ -30,7 +31,6 @@ export class Worker<C extends Calls> {
   readonly exited: Promise<Exit>;
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, (answer: Answer) => void>();
-  readonly #ready: Promise<unknown>;
   #calls = 0;
   #words = '';
   #exit: Exit | undefined;
@@ -38,23 +38,40 @@ export class Worker<C extends Calls> {
   /** @internal Use `Crew.start()`. */
   constructor(child: ChildProcess) {
     this.#child = child;
-    this.exited = once(child, 'exit').then(([code, signal]) => this.#end({ code, signal } as Exit));
+    this.exited = once(child, 'close').then(([code, signal]) =>
+      this.#end({ code, signal } as Exit),
+    );
     child.on('message', (answer: Answer) => this.#waiting.get(answer.id)?.(answer));
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#words = (this.#words + text).slice(-WORDS);
       });
     }
-    this.#ready = this.#answer(0, 'its start', START_LIMIT_MS);
   }
 
   get pid(): number {
     return this.#child.pid ?? 0;
   }
 
+  /** Resolves when the worker waits for calls. */
   async ready(): Promise<this> {
-    await this.#ready;
+    await this.#answer(0, 'its start', START_LIMIT_MS);
     return this;
+  }
+
+  /** Resolves when the worker has ended well by itself, with all that it wrote. */
+  async ended(limitMs: number): Promise<void> {
+    const fail = (why: string): never => {
+      throw new Error(`worker ${this.pid} ${why}\n${this.#words}`);
+    };
+    const late = new AbortController();
+    const exit = await Promise.race([
+      this.exited,
+      sleep(limitMs, 'late', { signal: late.signal }).catch(() => 'late'),
+    ]);
+    late.abort();
+    if (typeof exit === 'string') return fail(`did not end within ${limitMs} ms`);
+    if (exit.code !== 0) fail(`ended with ${exit.code ?? exit.signal ?? 'nothing'}`);
   }
 
   /** Rejects when the worker does, when it ends meanwhile, and when it takes too long. */
@@ -101,6 +118,15 @@ export class Worker<C extends Calls> {
   }
 }
 
+async function launch(program: string, cluster: Cluster, settings: object): Promise<ChildProcess> {
+  const file = join(await programs(), `${program}.js`);
+  return spawn(process.execPath, [file, JSON.stringify(settings)], {
+    env: { ...process.env, KUBECONFIG: cluster.kubeConfigFile, NODE_OPTIONS: '' },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    serialization: 'advanced',
+  });
+}
+
 /** The workers of one test file. */
 export class Crew {
   readonly #workers: Worker<Calls>[] = [];
@@ -111,15 +137,20 @@ export class Crew {
     cluster: Cluster,
     settings: object = {},
   ): Promise<Worker<C>> {
-    const file = join(await programs(), `${program}.js`);
-    const child = spawn(process.execPath, [file, JSON.stringify(settings)], {
-      env: { ...process.env, KUBECONFIG: cluster.kubeConfigFile, NODE_OPTIONS: '' },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      serialization: 'advanced',
-    });
-    const worker = new Worker<C>(child);
+    const worker = new Worker<C>(await launch(program, cluster, settings));
     this.#workers.push(worker);
     return worker.ready();
+  }
+
+  /** Runs a program that ends by itself, in time; resolves with what it wrote to standard output. */
+  async run(program: string, cluster: Cluster, settings: object, limitMs: number): Promise<string> {
+    const child = await launch(program, cluster, settings);
+    const worker = new Worker<Calls>(child);
+    this.#workers.push(worker);
+    let output = '';
+    child.stdout?.on('data', (text: string) => (output += text));
+    await worker.ended(limitMs);
+    return output;
   }
 
   /** Ends all that still run; for `afterAll`. */

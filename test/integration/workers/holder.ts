@@ -42,10 +42,12 @@ const held = new Map<string, Held>();
 const sends = new Map<string, Map<number, number>>();
 
 subscribe(diagnosticsChannels.event, (message) => {
-  const { key, event } = message as EventMessage;
-  if (event.type !== 'sent') return;
-  const times = sends.get(key.name) ?? new Map<number, number>();
-  sends.set(key.name, times.set(event.stamp, now()));
+  const { lease, event, detail } = message as EventMessage;
+  if (event !== 'sent') return;
+  const name = lease.slice(lease.indexOf('/') + 1);
+  const { stamp } = (detail as { readonly event: { readonly stamp: number } }).event;
+  const times = sends.get(name) ?? new Map<number, number>();
+  sends.set(name, times.set(stamp, now()));
   const [oldest] = times.keys();
   if (times.size > REMEMBERED_SENDS && oldest !== undefined) times.delete(oldest);
 });

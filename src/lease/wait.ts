@@ -1,4 +1,4 @@
-import type { Clock } from '../lease/clock.js';
+import type { Clock } from './clock.js';
 
 /**
  * One wait with several ways to end: the caller's signal, a time limit, the client being closed. Puts a
@@ -56,7 +56,10 @@ export class Wait {
   }
 
   #follow(signal: AbortSignal): void {
-    if (signal.aborted) { this.#ended.abort(signal.reason); return; }
+    if (signal.aborted) {
+      this.#ended.abort(signal.reason);
+      return;
+    }
     const end = (): void => this.#ended.abort(signal.reason);
     signal.addEventListener('abort', end, { once: true });
     this.#undo.push(() => signal.removeEventListener('abort', end));

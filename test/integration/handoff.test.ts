@@ -1,0 +1,53 @@
+import { afterAll, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describeEachCluster } from './cluster.js';
+import { Crew } from './workers/crew.js';
+import { isFull, ms, percentile, print } from './workers/figures.js';
+import type { HolderCalls } from './workers/holder.js';
+import type { PutCalls } from './workers/put.js';
+
+const ROUNDS = isFull ? 200 : 40;
+/** The first ones open connections and learn who the rivals are. */
+const COLD_ROUNDS = 5;
+const PUTS_PER_BLOCK = 25;
+/** So long the lock is held before it is passed on, while the other one waits for it. */
+const HELD_MS = 40;
+/** A waiter without a watch would ask every two seconds. */
+const MUCH_FASTER_THAN_POLLING_MS = 250;
+
+describeEachCluster('Hand-off', (getCluster) => {
+  const crew = new Crew();
+  afterAll(() => crew.disband());
+
+  it(`${ROUNDS} times to and fro between two processes, beside a raw PUT`, async () => {
+    const cluster = getCluster();
+    const yardstick = await crew.start<PutCalls>('put', cluster, { leases: cluster.leases });
+    let holder = await crew.start<HolderCalls>('holder', cluster);
+    let waiter = await crew.start<HolderCalls>('holder', cluster);
+    let { token } = await holder.call('acquire', 'baton');
+    const [puts, handOffs]: [number[], number[]] = [[], []];
+    await yardstick.call('put', PUTS_PER_BLOCK);
+    for (let round = -COLD_ROUNDS; round < ROUNDS; round++) {
+      // In blocks between the hand-offs, so that both meet the same noise.
+      if (round % 20 === 0) puts.push(...(await yardstick.call('put', PUTS_PER_BLOCK)));
+      const acquired = waiter.call('acquire', 'baton');
+      await sleep(HELD_MS);
+      const { calledAt, confirmed } = await holder.call('release', 'baton');
+      const { at, token: next } = await acquired;
+      expect(confirmed).toBe(true);
+      expect(next).toBeGreaterThan(token);
+      token = next;
+      if (round >= 0) handOffs.push(at - calledAt);
+      [holder, waiter] = [waiter, holder];
+    }
+    const [p50, put] = [percentile(handOffs, 0.5), percentile(puts, 0.5)];
+    const [p90, p99] = [percentile(handOffs, 0.9), percentile(handOffs, 0.99)];
+    const ratio = `p50 is ${(p50 / put).toFixed(2)} × raw PUT p50 of ${ms(put)}`;
+    print(
+      'hand-off',
+      cluster,
+      `n=${handOffs.length} p50 ${ms(p50)} p90 ${ms(p90)} p99 ${ms(p99)}; ${ratio}`,
+    );
+    expect(p50).toBeLessThan(MUCH_FASTER_THAN_POLLING_MS);
+  }, 120_000);
+});
