@@ -71,12 +71,7 @@ export function publishStep(
 }
 
 /** As {@link publishStep}. */
-export function publishEvent(
-  subject: Subject,
-  event: Event,
-  before: State,
-  after: State,
-): void {
+export function publishEvent(subject: Subject, event: Event, before: State, after: State): void {
   if (!events.hasSubscribers) return;
   const { key, identity, nonce } = subject;
   events.publish({

@@ -11,6 +11,7 @@ const house: House = {
   options: { files: ['src/options.ts'], imports: ['errors'] },
   record: { files: ['src/lease/record.ts'], imports: [] },
   clock: { files: ['src/lease/clock.ts'], imports: [] },
+  wait: { files: ['src/lease/wait.ts'], imports: ['clock'] },
   protocol: { files: ['src/lease/protocol/'], imports: ['errors', 'record', 'clock'] },
   store: { files: ['src/lease/store.ts'], imports: ['errors', 'record'] },
   diagnostics: { files: ['src/diagnostics.ts'], imports: ['errors', 'record', 'protocol'] },
@@ -24,20 +25,20 @@ const house: House = {
     ],
     imports: ['errors', 'options', 'record', 'clock', 'protocol', 'store', 'diagnostics'],
   },
-  // Where the edge and the keepers of one process meet.
+  // Where the keepers of one process meet; the edge is handed in.
   host: {
     files: ['src/lease/host.ts'],
-    imports: ['errors', 'record', 'clock', 'protocol', 'store', 'kube', 'keeper'],
+    imports: ['errors', 'record', 'clock', 'protocol', 'store', 'keeper'],
   },
   // Below the rooms whose options name one, and who make one of their own where none is named.
   client: { files: ['src/client.ts'], imports: ['errors', 'options', 'clock', 'kube', 'host'] },
   lock: {
     files: ['src/lock/'],
-    imports: ['errors', 'options', 'record', 'clock', 'keeper', 'host', 'client'],
+    imports: ['errors', 'options', 'record', 'wait', 'store', 'keeper', 'host', 'client'],
   },
   election: {
     files: ['src/election/'],
-    imports: ['errors', 'options', 'record', 'clock', 'keeper', 'host', 'client'],
+    imports: ['errors', 'options', 'record', 'wait', 'store', 'keeper', 'host', 'client'],
   },
   index: {
     files: ['src/index.ts'],

@@ -198,9 +198,12 @@ describeControlPlane('a control plane', (own) => {
     const { server, version } = own();
     const found = await findCluster();
     expect(found).toMatchObject({ kind: 'named', server, version });
+    const { kubeConfigFile } = found as { kubeConfigFile: string };
     const again = new KubeConfig();
-    again.loadFromFile((found as { kubeConfigFile: string }).kubeConfigFile);
+    again.loadFromFile(kubeConfigFile);
     expect(again.getCurrentContext()).toBe('test');
+    // It goes with its process, of whose end Jest tells nothing in here.
+    await rm(dirname(kubeConfigFile), { recursive: true });
   });
 
   it('starts from KUBEBUILDER_ASSETS too, and stops without a trace', async () => {

@@ -34,6 +34,11 @@ export class FreezingProxy {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** How many connections there are now. */
+  get open(): number {
+    return this.#open.size / 2;
+  }
+
   /** From now on nothing passes through the connections of now, in either direction. */
   freeze(): void {
     for (const socket of this.#open) {
