@@ -48,7 +48,11 @@ export class LeaseClient implements AsyncDisposable {
     }
     this.namespace = namespace;
     this.identity = identity ?? defaultIdentity();
-    const warn = once(onWarning ?? ((warning) => process.emitWarning(warning)));
+    const warn = once(
+      onWarning ??
+        ((warning) =>
+          process.emitWarning(warning.message, { type: warning.name, code: warning.code })),
+    );
     const clock = systemClock;
     const host = new LeaseHost({
       clock,

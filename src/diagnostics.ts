@@ -32,7 +32,16 @@ export interface StepMessage extends AttemptMessage {
 /** Something happened, and was taken in. */
 export interface EventMessage extends AttemptMessage {
   readonly event:
-    'begun' | 'news' | 'sent' | 'silent' | 'settled' | 'answered' | 'watch' | 'tick' | 'stop';
+    | 'begun'
+    | 'news'
+    | 'sent'
+    | 'silent'
+    | 'settled'
+    | 'answered'
+    | 'watch'
+    | 'tick'
+    | 'stop'
+    | 'abandon';
   readonly before: 'seeking' | 'holding' | 'vacating' | 'over';
   readonly after: 'seeking' | 'holding' | 'vacating' | 'over';
   /** How a request ended, for `settled` and `answered`. */
@@ -41,7 +50,8 @@ export interface EventMessage extends AttemptMessage {
   readonly token: bigint | null;
 }
 
-interface Subject {
+/** The attempt that is spoken of. */
+export interface Subject {
   readonly key: LeaseKey;
   readonly identity: string;
   readonly nonce: string;

@@ -32,13 +32,37 @@ const house: House = {
   },
   // Below the rooms whose options name one, and who make one of their own where none is named.
   client: { files: ['src/client.ts'], imports: ['errors', 'options', 'clock', 'kube', 'host'] },
+  attempt: {
+    files: ['src/attempt.ts'],
+    imports: ['options', 'wait', 'protocol', 'store', 'keeper', 'host', 'client'],
+  },
   lock: {
     files: ['src/lock/'],
-    imports: ['errors', 'options', 'record', 'wait', 'store', 'keeper', 'host', 'client'],
+    imports: [
+      'errors',
+      'options',
+      'record',
+      'wait',
+      'store',
+      'keeper',
+      'host',
+      'client',
+      'attempt',
+    ],
   },
   election: {
     files: ['src/election/'],
-    imports: ['errors', 'options', 'record', 'wait', 'store', 'keeper', 'host', 'client'],
+    imports: [
+      'errors',
+      'options',
+      'record',
+      'wait',
+      'store',
+      'keeper',
+      'host',
+      'client',
+      'attempt',
+    ],
   },
   index: {
     files: ['src/index.ts'],

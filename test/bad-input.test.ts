@@ -1,5 +1,5 @@
 // What bad input and bad days get: each row of the table in the README, by class, code and message.
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   AcquireTimeoutError,
   ApiError,
@@ -13,9 +13,13 @@ import {
   UnauthorizedError,
   UnsupportedLeaseError,
 } from '@metaparticle/sync';
+import type { LoggedRequest } from '@metaparticle/sync/testing';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { selfSigned } from './support/certificate.js';
+import { Workshop } from './support/child.js';
 import { elapsed, expectError, rejection, sleep, thrown, until } from './support/promises.js';
 import { World, longAgo, quick, quickBeliefMs } from './support/world.js';
 
@@ -82,6 +86,58 @@ describe('bad options', () => {
     expect(world.api.requests.total).toBe(0);
   });
 });
+
+describe('no cluster', () => {
+  let workshop: Workshop;
+  beforeAll(async () => {
+    workshop = await Workshop.open();
+  });
+  afterAll(() => workshop[Symbol.asyncDispose]());
+
+  /** The error of a lock in a process that has nothing but this environment. */
+  async function errorIn(env: Readonly<Record<string, string | undefined>>): Promise<ErrorJson> {
+    const script = `
+      import { NoClusterConfigError } from './sync/index.js';
+      const error = await new Lock('job').acquire().catch((error) => error);
+      console.log(JSON.stringify({ ...error.toJSON(), isIt: error instanceof NoClusterConfigError }));`;
+    const HOME = join(workshop.folder, 'home');
+    const bare = {
+      HOME,
+      USERPROFILE: HOME,
+      KUBECONFIG: undefined,
+      KUBERNETES_SERVICE_HOST: undefined,
+    };
+    const { stdout } = await workshop.run(script, { env: { ...bare, ...env } });
+    return JSON.parse(stdout) as ErrorJson;
+  }
+
+  it('no kubeconfig and not in a cluster: says what was looked for, and the way out', async () => {
+    const { message, ...error } = await errorIn({});
+    expect(error).toMatchObject({ code: 'ERR_NO_CLUSTER_CONFIG', isIt: true, retryable: false });
+    const looked = ['$KUBECONFIG (not set)', '~/.kube/config', 'the service account of a pod'];
+    for (const part of looked) expect(message).toContain(part);
+    expect(message).toContain("startLeaseServer() from '@metaparticle/sync/testing'");
+    expect(error.looked).toHaveLength(3);
+  });
+
+  it('a kubeconfig that is not there, or is none: names it', async () => {
+    const missing = join(workshop.folder, 'missing');
+    const garbled = join(workshop.folder, 'garbled');
+    await writeFile(garbled, 'clusters: [');
+    const errors = await Promise.all(
+      [missing, garbled].map((KUBECONFIG) => errorIn({ KUBECONFIG })),
+    );
+    for (const [index, file] of [missing, garbled].entries()) {
+      expect(errors[index]).toMatchObject({ code: 'ERR_NO_CLUSTER_CONFIG', isIt: true });
+      expect(errors[index]?.message).toContain(`$KUBECONFIG (${file})`);
+    }
+  });
+});
+
+interface ErrorJson {
+  readonly message: string;
+  readonly looked: readonly string[];
+}
 
 type Trouble = (world: World) => void | Promise<void>;
 
@@ -315,16 +371,21 @@ describe('bad days', () => {
 
   it.concurrent('403 while waiting, after it was allowed: waits on, with one warning', async () => {
     await using world = await World.start();
-    const held = await world.elsewhere('job', 'other').acquire();
+    world.occupy('job', { leaseDurationSeconds: 60 });
     const waiting = world.lock('job').acquire();
-    await until('a first look', () => world.api.requests.counts.get >= 2);
+    const isLooked = ({ verb, answered }: LoggedRequest): boolean => verb === 'get' && answered;
+    await until('a first look', () => world.api.requests.log.some(isLooked));
     await sleep(100);
-    world.api.faults.forbid(read);
+    world.api.faults.forbid({});
     world.api.faults.closeWatches();
-    await sleep(1_500);
+    await until('a warning', () => world.warned.includes('ACCESS_LOST'), 6_000);
     world.api.faults.clear();
-    await held.release();
+    world.api.leases.edit('default', 'job', ({ spec }) => void (spec.holderIdentity = ''));
     expect((await waiting).isHeld()).toBe(true);
+    expect(world.warned.filter((code) => code === 'ACCESS_LOST')).toHaveLength(1);
+    const refused = 'lock default/job: refused for now: not allowed to get leases in namespace';
+    const warning = world.warnings.find(({ code }) => code === 'ACCESS_LOST');
+    expect(warning?.message).toContain(refused);
   });
 
   it.concurrent(

@@ -40,6 +40,15 @@ describe('life', () => {
     await next.close();
   });
 
+  it('close() calls off what was to be done later', async () => {
+    const { api } = bench();
+    api.faults.commitLate({ afterMs: 50 });
+    await expect(post(bench())).rejects.toThrow();
+    await api.close();
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(api.leases.list()).toEqual([]);
+  });
+
   it('a port that is taken is an error', async () => {
     await expect(startLeaseServer({ port: bench().api.port })).rejects.toThrow('EADDRINUSE');
   });

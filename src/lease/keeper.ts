@@ -1,5 +1,5 @@
 import debug from 'debug';
-import { publishEvent, publishStep } from '../diagnostics.js';
+import { publishEvent, publishStep, type Subject } from '../diagnostics.js';
 import { LockLostError, type SyncError, type SyncWarning } from '../errors.js';
 import { Alarm } from './alarm.js';
 import type { Clock } from './clock.js';
@@ -8,16 +8,8 @@ import { isHeld } from './protocol/holding.js';
 import { seek } from './protocol/seeking.js';
 import type { Event, Over, State, Step, Terms, Verdict } from './protocol/state.js';
 import { beliefMs, nextStep, requestBudget } from './protocol/step.js';
-import { keyOf, type Lease, type LeaseKey } from './record.js';
-import type {
-  CreateOutcome,
-  Decoration,
-  DeleteOutcome,
-  LeaseStore,
-  ReadOutcome,
-  RequestOptions,
-  WriteOutcome,
-} from './store.js';
+import { keyOf, type Lease } from './record.js';
+import type { Decoration, LeaseStore, Outcome, RequestOptions } from './store.js';
 import type { LeaseView } from './view.js';
 
 const log = debug('metaparticle:sync:keeper');
@@ -52,7 +44,7 @@ export class Keeper {
   readonly #hooks: KeeperHooks;
   readonly #loss = new AbortController();
   readonly #alarm: Alarm;
-  readonly #subject: { readonly key: LeaseKey; readonly identity: string; readonly nonce: string };
+  readonly #subject: Subject;
   readonly #leave: () => void;
   #state: State;
   /** True until the constructor is done with: nothing is performed before. */
@@ -117,6 +109,11 @@ export class Keeper {
   stop(): void {
     const { kind } = this.#state;
     if (kind === 'seeking' || kind === 'holding') this.#dispatch({ type: 'stop' });
+  }
+
+  /** Stops believing at once and writes nothing: the lease runs out by itself. */
+  abandon(): void {
+    if (this.#state.kind === 'holding') this.#dispatch({ type: 'abandon' });
   }
 
   #news(): void {
@@ -259,10 +256,7 @@ export class Keeper {
   }
 
   /** Passes on what an outcome tells of the lease, and says how the request itself ended. */
-  #learn(
-    outcome: ReadOutcome | CreateOutcome | WriteOutcome | DeleteOutcome,
-    asked: number | null,
-  ): Verdict {
+  #learn(outcome: Outcome, asked: number | null): Verdict {
     const { view } = this.#ports;
     switch (outcome.kind) {
       case 'found':

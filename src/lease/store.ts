@@ -47,6 +47,8 @@ export type DeleteOutcome =
   | Refused
   | Unknown;
 
+export type Outcome = ReadOutcome | CreateOutcome | WriteOutcome | DeleteOutcome;
+
 export interface RequestOptions {
   /** On the monotonic clock. Requests leave by earliest deadline; one still queued then comes back `refused`. */
   readonly deadline: number;

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { attemptOf, enter } from '../attempt.js';
 import { defaultClient, hostOf, type LeaseClient } from '../client.js';
 import {
   AcquireTimeoutError,
@@ -6,7 +6,7 @@ import {
   isSyncError,
   type SyncError,
 } from '../errors.js';
-import type { Attempt, LeaseHost } from '../lease/host.js';
+import type { LeaseHost } from '../lease/host.js';
 import type { Keeper } from '../lease/keeper.js';
 import type { Connection } from '../lease/store.js';
 import { keyOf } from '../lease/record.js';
@@ -193,10 +193,8 @@ class Run {
     const letGo = this.#options.keepProcessAlive ? this.#host.keepAlive() : null;
     try {
       wait.signal.throwIfAborted();
-      const connection = await wait.race(this.#host.connect());
+      const { connection, view } = await enter(this.#client, this.#options, this.#name, wait);
       this.#connection = connection;
-      const { namespace = this.#client.namespace ?? connection.defaultNamespace } = this.#options;
-      const view = this.#host.view({ namespace, name: this.#name }, connection);
       this.#view = view;
       if (isImpatient && view.turns.isTaken) return null;
       const pass = await view.turns.take(wait.signal);
@@ -218,6 +216,7 @@ class Run {
     isImpatient: boolean,
   ): Promise<LockHandle | null> {
     const host = this.#host;
+    const attempt = attemptOf(this.#options, this.#client, isImpatient ? 'try' : 'hold');
     return new Promise((resolve, reject) => {
       let ended: () => void;
       const end = new Promise<void>((settle) => (ended = settle));
@@ -225,7 +224,7 @@ class Run {
         keeper.stop();
         reject(wait.signal.reason as Error);
       };
-      const keeper = host.attempt(view, connection, this.#attempt(isImpatient), {
+      const keeper = host.attempt(view, connection, attempt, {
         acquired: () => {
           wait.signal.removeEventListener('abort', callOff);
           const keepAlive = (): (() => void) => host.keepAlive();
@@ -238,29 +237,5 @@ class Run {
       this.#keeper = keeper;
       wait.signal.addEventListener('abort', callOff, { once: true });
     });
-  }
-
-  #attempt(impatient: boolean): Attempt {
-    const { labels, annotations, ownerReferences, keepProcessAlive, ...timings } = this.#options;
-    const { leaseDurationMs, marginMs, renewIntervalMs, trustServerClock, deleteOnRelease } =
-      timings;
-    return {
-      keepProcessAlive,
-      decoration: {
-        labels,
-        annotations,
-        ownerReferences: ownerReferences.map((one) => ({ ...one })),
-      },
-      terms: {
-        identity: timings.identity ?? this.#client.identity,
-        nonce: randomBytes(12).toString('base64url'),
-        durationMs: leaseDurationMs,
-        marginMs,
-        renewIntervalMs,
-        trustServerClock,
-        deleteOnRelease,
-        impatient,
-      },
-    };
   }
 }

@@ -57,6 +57,10 @@ interface Fault {
   hits: number;
 }
 
+/**
+ * The knobs of one server. Each is in force from the call on, for requests that arrive later, and until its handle's
+ * `remove()`, its number of `times`, or `clear()`.
+ */
 export class Faults {
   readonly #faults = new Set<Fault>();
   readonly #stalls = new Set<Stall>();

@@ -1,6 +1,7 @@
 /** What the fault knobs take and return. */
 import type { RequestMatch } from './requests.js';
 
+/** Which requests a fault meets, and how many of them. */
 export interface FaultOptions {
   /** Which requests it meets. @defaultValue all, or all writes where the knob says so */
   readonly match?: RequestMatch | undefined;
@@ -16,6 +17,7 @@ export interface FaultHandle {
   remove(): void;
 }
 
+/** Milliseconds to wait, before the request is handled, after it, or both. */
 export interface DelayOptions extends FaultOptions {
   /** Before the request is handled. It is handled even when the client has hung up by then. */
   readonly requestMs?: number | undefined;
@@ -23,12 +25,14 @@ export interface DelayOptions extends FaultOptions {
   readonly responseMs?: number | undefined;
 }
 
+/** When the lost request is carried out, and what the client sees of it. */
 export interface CommitLateOptions extends FaultOptions {
   readonly afterMs: number;
   /** What the client sees at once: a closed connection, or nothing at all. @defaultValue `'destroy'` */
   readonly connection?: 'destroy' | 'silent' | undefined;
 }
 
+/** The refusal to answer with. */
 export interface StatusOptions extends FaultOptions {
   readonly code: number;
   readonly reason?: string | undefined;
@@ -41,16 +45,20 @@ export interface StatusOptions extends FaultOptions {
   readonly afterCommit?: boolean | undefined;
 }
 
+/** Whether a request that hangs is ever answered. */
 export interface HangOptions extends FaultOptions {
   /** Answer 504 when the request's own `?timeout=` is over, as a live server does. @defaultValue `false` */
   readonly honorTimeout?: boolean | undefined;
 }
 
+/** How a 410 reaches the client. */
 export interface ExpireOptions extends FaultOptions {
   /** An ERROR event in a 200 answer, or the status of the answer. @defaultValue `'in-stream'` */
   readonly shape?: 'http' | 'in-stream' | undefined;
 }
 
+/** Which of the open watches are met. */
 export interface WatchFaultOptions {
+  /** @defaultValue all of them */
   readonly match?: RequestMatch | undefined;
 }

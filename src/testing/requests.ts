@@ -12,6 +12,7 @@ export interface RequestInfo {
   readonly userAgent: string;
 }
 
+/** A request for Leases, and what became of it. */
 export interface LoggedRequest extends RequestInfo {
   /** Arrival, ms since the epoch. */
   readonly at: number;
@@ -29,6 +30,7 @@ export interface RequestPattern {
   readonly user?: string | undefined;
 }
 
+/** A pattern, or a function that says whether a request is meant. */
 export type RequestMatch<R extends RequestInfo = RequestInfo> =
   RequestPattern | ((request: R) => boolean);
 

@@ -17,6 +17,7 @@ import { Gate, Timers } from './timers.js';
 import { Tokens } from './tokens.js';
 import { Watches } from './watch.js';
 
+/** How a server starts. Every option can be left out. */
 export interface LeaseServerOptions {
   /** @defaultValue 0, a free one */
   readonly port?: number | undefined;

@@ -3,7 +3,9 @@ import { fits } from './requests.js';
 import type { RequestMatch } from './requests.js';
 import type { Watch } from './watch.js';
 
+/** Which watches fall silent. */
 export interface StallOptions {
+  /** @defaultValue all of them */
   readonly match?: RequestMatch | undefined;
   /**
    * Only the watches open now, so that one opened instead works (a half-open connection), or those opened later
@@ -12,6 +14,7 @@ export interface StallOptions {
   readonly which?: 'open' | 'all' | undefined;
 }
 
+/** A silence in force. */
 export interface StallHandle {
   /** How many watches it holds back or held back. */
   readonly hits: number;

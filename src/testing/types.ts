@@ -14,6 +14,7 @@ export interface FieldsV1 {
   [key: string]: FieldsV1;
 }
 
+/** An entry of `metadata.ownerReferences`. Stored and shown; nothing is collected here. */
 export interface OwnerReference {
   apiVersion: string;
   kind: string;

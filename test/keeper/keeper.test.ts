@@ -273,7 +273,7 @@ describe('stopping', () => {
   });
 
   it('from within a hook is fine', async () => {
-    const all = stage(terms('n1', { impatient: true }));
+    const all = stage(terms('n1', { aim: 'try' }));
     const { store, told, keeper } = all;
     await settled();
     await store.last.answer({ kind: 'found', lease: foreignLease(10n, 5) });

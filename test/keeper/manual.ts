@@ -8,6 +8,7 @@ import type {
   DeleteOutcome,
   LeaseStore,
   LeaseWatch,
+  Outcome,
   ReadOutcome,
   RequestOptions,
   WatchListener,
@@ -66,8 +67,6 @@ export class ManualClock implements Clock {
 export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
-
-type Outcome = ReadOutcome | CreateOutcome | WriteOutcome | DeleteOutcome;
 
 /** A request that the keeper made and that waits for the test to answer it. */
 export interface Call {

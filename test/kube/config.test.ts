@@ -83,7 +83,7 @@ describe('the configuration of the environment', () => {
     const { looked, cause } = await failure();
     expect(looked[0]).toContain(`$KUBECONFIG (${join(home, 'nowhere')})`);
     expect(looked[0]).toContain('ENOENT');
-    expect(cause).toBeInstanceOf(Error);
+    expect(cause).toMatchObject({ code: 'ENOENT' });
   });
 
   it('has no current context: no configuration', async () => {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { NoClusterConfigError } from '../../src/errors.js';
 import { systemClock } from '../../src/lease/clock.js';
 import { connect } from '../../src/lease/kube/connect.js';
-import type { Connection } from '../../src/lease/kube/connect.js';
+import type { Connection } from '../../src/lease/store.js';
 import { startLeaseServer } from '../../src/testing/index.js';
 import type { LeaseServer } from '../../src/testing/index.js';
 import { Recorder } from './support/listener.js';

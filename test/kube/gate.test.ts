@@ -28,21 +28,21 @@ describe('Gate', () => {
     const gate = new Gate();
     gate.left({}, 0);
     gate.failed();
-    gate.answered(status, null, 1);
+    gate.answered(status, null, () => 1);
     expect(gate.delay(1, FAR)).toBe(0);
   });
 
   it.each([429, 500, 502, 503, 504])('shuts with an answer of %i', (status) => {
     const gate = new Gate();
     gate.left({}, 0);
-    gate.answered(status, null, 1);
+    gate.answered(status, null, () => 1);
     expect(gate.delay(1, FAR)).toBe(249);
   });
 
   it.each([429, 503])('stays shut for the pause that a %i asks for', (status) => {
     const gate = new Gate();
     gate.left({}, 0);
-    gate.answered(status, 5000, 0);
+    gate.answered(status, 5000, () => 0);
     expect(gate.delay(100, FAR)).toBe(4900);
     expect(gate.delay(5000, FAR)).toBe(0);
   });
@@ -50,7 +50,7 @@ describe('Gate', () => {
   it('does not pause past one second before the earliest deadline, and keeps its spacing there', () => {
     const gate = new Gate();
     gate.left({}, 0);
-    gate.answered(429, 60_000, 0);
+    gate.answered(429, 60_000, () => 0);
     expect(gate.delay(100, 3000)).toBe(1900);
     expect(gate.delay(100, 1200)).toBe(150);
     expect(gate.delay(260, 1200)).toBe(0);
@@ -58,10 +58,10 @@ describe('Gate', () => {
 
   it('ignores a pause in other answers, and forgets one when the server works', () => {
     const gate = new Gate();
-    gate.answered(500, 60_000, 0);
+    gate.answered(500, 60_000, () => 0);
     expect(gate.delay(300, FAR)).toBe(0);
-    gate.answered(429, 60_000, 300);
-    gate.answered(200, null, 301);
+    gate.answered(429, 60_000, () => 300);
+    gate.answered(200, null, () => 301);
     gate.failed();
     expect(gate.delay(1000, FAR)).toBe(0);
   });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiUnreachableError, ClosedError } from '../../src/errors.js';
 import type { Transport } from '../../src/lease/kube/transport.js';
@@ -86,7 +86,22 @@ describe('a request', () => {
     expect(sent).toEqual(['Bearer token-1', 'Bearer token-2']);
   });
 
-  it('that never gets credentials is refused at its deadline and blocks nobody after it', async () => {
+  it('shares one question for credentials with those that leave in the same moment', async () => {
+    let count = 0;
+    const other = transportTo(
+      kubeConfigOf(server.url, async () => {
+        count++;
+        await sleep(20);
+      }),
+    );
+    await Promise.all([get(other, 'a'), get(other, 'b')]);
+    expect(count).toBe(1);
+    await get(other, 'c');
+    expect(count).toBe(2);
+    other.close();
+  });
+
+  it('that never gets credentials is refused at its deadline, and others may ask again', async () => {
     let isStuck = true;
     const other = transportTo(
       kubeConfigOf(server.url, () => (isStuck ? new Promise(() => undefined) : Promise.resolve())),
@@ -94,7 +109,10 @@ describe('a request', () => {
     const replies = [get(other, 'a', { inMs: 50 }), get(other, 'b', { inMs: 60 })];
     expect((await Promise.all(replies)).map(gistOf)).toEqual(Array(2).fill('refused, transient'));
     isStuck = false;
-    expect(gistOf(await get(other, 'c'))).toBe('200');
+    const later = jest.spyOn(performance, 'now').mockReturnValue(now() + 6000);
+    const reply = get(other, 'c', { inMs: 60_000 });
+    later.mockRestore();
+    expect(gistOf(await reply)).toBe('200');
     other.close();
     expect(names()).toEqual(['c']);
   });

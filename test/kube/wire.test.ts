@@ -25,7 +25,8 @@ const held = {
   renewTime: renewed,
   leaseTransitions: 3,
 };
-const term = JSON.stringify({ v: 1, nonce: 'n1', token: '41', renewTime: renewed });
+const echo = { holder: 'pod-1', renewTime: renewed };
+const term = JSON.stringify({ v: 1, nonce: 'n1', token: '41', ...echo });
 
 function object(spec: JsonObject, metadata: JsonObject = {}): JsonObject {
   return {
@@ -139,6 +140,7 @@ describe('reading', () => {
   it.each([
     ['another renewTime', held, term.replace('10:00:02', '10:00:03')],
     ['one microsecond more', held, term.replace('000001Z', '000002Z')],
+    ['another holder', { ...held, holderIdentity: 'pod-2' }, term],
     ['a vacant record', { ...held, holderIdentity: '' }, term],
     ['no renewTime', { ...held, renewTime: null }, term],
     ['two times that do not parse', { ...held, renewTime: 'x' }, term.replace(renewed, 'x')],
@@ -225,7 +227,8 @@ describe('a replacement', () => {
     expect(body.metadata).toEqual({
       ...{ ...key, uid: 'u-1', resourceVersion: '42' },
       annotations: {
-        [TERM]: '{"v":1,"nonce":"n2","token":"42","renewTime":"2026-03-05T11:00:00.000250Z"}',
+        [TERM]:
+          '{"v":1,"nonce":"n2","token":"42","holder":"pod-2","renewTime":"2026-03-05T11:00:00.000250Z"}',
       },
     });
     expect(body.spec).toEqual({

@@ -13,7 +13,7 @@ export function terms(nonce: string, over: Partial<Terms> = {}): Terms {
     renewIntervalMs: 2_000,
     trustServerClock: true,
     deleteOnRelease: false,
-    impatient: false,
+    aim: 'hold',
     ...over,
   };
 }

@@ -94,7 +94,7 @@ describe('acquiring', () => {
 
   it('gives way at once when impatient, but only after a look of its own', () => {
     const known = { kind: 'present', lease: foreignLease(10n, 5), asked: null } as const;
-    const player = new Player(terms('n1', { impatient: true }), observe(nothingSeen, known, 0));
+    const player = new Player(terms('n1', { aim: 'try' }), observe(nothingSeen, known, 0));
     player.read(foreignLease(10n, 5));
     expect(player.step).toMatchObject({ do: 'yield', lease: { record: { holder: 'other' } } });
   });
@@ -413,6 +413,7 @@ describe('the transition table', () => {
     watch: { type: 'watch', live: true, gap: true },
     tick: { type: 'tick' },
     stop: { type: 'stop' },
+    abandon: { type: 'abandon' },
   };
 
   function stateOf(kind: State['kind']): State {

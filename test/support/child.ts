@@ -23,17 +23,17 @@ export class Child {
   readonly #process: ChildProcess;
   #stdout = '';
   #stderr = '';
+  #isOver = false;
 
   constructor(process: ChildProcess) {
     this.#process = process;
     process.stdout?.setEncoding('utf8').on('data', (text: string) => (this.#stdout += text));
     process.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
-    this.exited = once(process, 'close').then(([code, signal]) => ({
-      code: code as number | null,
-      signal: signal as NodeJS.Signals | null,
-      stdout: this.#stdout,
-      stderr: this.#stderr,
-    }));
+    this.exited = once(process, 'close').then(([code, signal]) => {
+      this.#isOver = true;
+      const how = { code: code as number | null, signal: signal as NodeJS.Signals | null };
+      return { ...how, stdout: this.#stdout, stderr: this.#stderr };
+    });
   }
 
   get isAlive(): boolean {
@@ -42,11 +42,8 @@ export class Child {
 
   /** Resolves once it has printed the word; fails when it ends before. */
   async said(word: string): Promise<void> {
-    await until(
-      `a child that says ${word}`,
-      () => this.#stdout.includes(word) || !this.isAlive,
-      15_000,
-    );
+    const isDecided = (): boolean => this.#stdout.includes(word) || this.#isOver;
+    await until(`a child that says ${word}`, isDecided, 15_000);
     if (!this.#stdout.includes(word)) throw new Error(`ended without ${word}: ${this.#stderr}`);
   }
 

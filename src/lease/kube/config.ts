@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { NoClusterConfigError } from '../../errors.js';
 import { asArray, asObject, asString } from './json.js';
+import { wordsOf } from './words.js';
 
 /**
  * What this library needs of a `KubeConfig`: where the API server is and how to authenticate. Structural, so
@@ -54,7 +55,7 @@ function kubeConfigFiles(): readonly string[] {
 
 function placesLookedAt(error?: unknown): readonly string[] {
   const named = process.env.KUBECONFIG ?? '';
-  const why = error instanceof Error ? ` (${error.message})` : '';
+  const why = error === undefined ? '' : ` (${wordsOf(error)})`;
   return [
     named === '' ? '$KUBECONFIG (not set)' : `$KUBECONFIG (${named})${why}`,
     `~/.kube/config${named === '' ? why : ''}`,

@@ -4,7 +4,7 @@ import { request as requestHttps } from 'node:https';
 import type { RequestOptions } from 'node:https';
 import { ApiUnreachableError } from '../../errors.js';
 import type { KubeConfigLike } from './config.js';
-import { scrub } from './words.js';
+import { scrub, wordsOf } from './words.js';
 
 /** Everything a request needs before its path and body; credentials inside, so never log one. */
 export interface Authorized {
@@ -13,6 +13,9 @@ export interface Authorized {
   readonly proxyAgent: Agent | null;
 }
 
+/** Credentials that take longer are asked for again: the first question may have been lost. */
+const SHARED_MS = 5000;
+
 /** One API server and how to knock at it. Shared by requests and watches, which keep sockets of their own. */
 export class Endpoint {
   /** As the kubeconfig has it, without a trailing slash. */
@@ -20,6 +23,8 @@ export class Endpoint {
   readonly isSecure: boolean;
   readonly #url: URL;
   readonly #config: KubeConfigLike;
+  #asking: Promise<Authorized> | null = null;
+  #askedAt = 0;
 
   constructor(config: KubeConfigLike, server: string) {
     this.#config = config;
@@ -29,25 +34,42 @@ export class Endpoint {
   }
 
   /**
-   * Asks the kubeconfig anew for every request, so that rotated tokens and certificates are followed.
+   * Asks the kubeconfig anew for every request, so that rotated tokens and certificates are followed. Those
+   * who ask in one moment share an answer: there may be a program behind it that runs for seconds.
    * @throws ApiUnreachableError when it has no credentials to give
    */
-  async authorize(): Promise<Authorized> {
+  authorize(): Promise<Authorized> {
+    const now = performance.now();
+    // A proxy's agent is never shared: requests and watches keep connections of their own.
+    if (this.#hasProxy() || this.#asking === null || now - this.#askedAt > SHARED_MS) {
+      const asking = this.#ask().finally(() => {
+        if (this.#asking === asking) this.#asking = null;
+      });
+      this.#asking = asking;
+      this.#askedAt = now;
+      return asking;
+    }
+    return this.#asking;
+  }
+
+  async #ask(): Promise<Authorized> {
     const options: RequestOptions = {};
     try {
       await this.#config.applyToHTTPSOptions(options);
     } catch (error) {
       // Not handed on as a cause: the words of an exec plugin may carry anything.
-      const words = scrub(error instanceof Error ? error.message : String(error));
-      const message = `the kubeconfig gives no credentials for ${this.server}: ${words}`;
+      const message = `the kubeconfig gives no credentials for ${this.server}: ${scrub(wordsOf(error))}`;
       throw new ApiUnreachableError(message, this.server, { retryable: false });
     }
     const { agent, headers, ...rest } = options;
-    const hasProxy = (this.#config.getCurrentCluster()?.proxyUrl ?? '') !== '';
     return {
       options: { ...rest, headers: trimmed(headers) },
-      proxyAgent: hasProxy && typeof agent === 'object' ? agent : null,
+      proxyAgent: this.#hasProxy() && typeof agent === 'object' ? agent : null,
     };
+  }
+
+  #hasProxy(): boolean {
+    return (this.#config.getCurrentCluster()?.proxyUrl ?? '') !== '';
   }
 
   /** Builds the request; nothing is written before its `end()`. May throw on unusable certificates. */

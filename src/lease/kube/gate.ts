@@ -37,7 +37,7 @@ export class Gate {
   }
 
   /** An answer came. @param pauseMs how long the server asked to be left alone */
-  answered(status: number, pauseMs: number | null, now: number): void {
+  answered(status: number, pauseMs: number | null, now: () => number): void {
     if (status !== 429 && status < 500) {
       this.#open = true;
       this.#shutUntil = -Infinity;
@@ -45,7 +45,7 @@ export class Gate {
     }
     this.#open = false;
     if (pauseMs === null || (status !== 429 && status !== 503)) return;
-    this.#shutUntil = Math.max(this.#shutUntil, now + pauseMs);
+    this.#shutUntil = Math.max(this.#shutUntil, now() + pauseMs);
   }
 
   /** No answer came. */

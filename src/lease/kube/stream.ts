@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
 import type { Endpoint } from './endpoint.js';
 import { collect, retryAfterMs } from './exchange.js';
+import { wordsOf } from './words.js';
 
 /** How one connection of a watch came to its end. */
 export type StreamEnd =
@@ -62,7 +63,7 @@ export class StreamOpener {
       const request = this.#endpoint.open(authorized, agent, 'GET', path, {});
       return await this.#follow(request, sink, signal, letNext);
     } catch (error) {
-      return broken(error instanceof Error ? error : new Error(String(error)));
+      return broken(new Error(wordsOf(error)));
     } finally {
       letNext();
     }

@@ -46,7 +46,8 @@ interface Entry {
   readonly resolve: (reply: Reply) => void;
   readonly cleanUps: (() => void)[];
   request: ClientRequest | null;
-  sentAt: number;
+  /** Asked once per request, and for nothing else: a reading of the clock costs a system call. */
+  leftAt: number;
   generation: number;
   /** Occupies one of the sockets that we allow ourselves. */
   isBusy: boolean;
@@ -89,7 +90,7 @@ export class Transport {
     return new Promise((resolve) => {
       const entry: Entry = {
         ...{ call, options, deadline: options.deadline, resolve, cleanUps: [] },
-        ...{ request: null, sentAt: 0, generation: 0 },
+        ...{ request: null, leftAt: 0, generation: 0 },
         ...{ isBusy: false, isSilent: false, isDone: false },
       };
       if (this.#isClosed) {
@@ -161,6 +162,7 @@ export class Transport {
     this.#busy++;
     this.#flying.add(entry);
     this.#gate.left(entry, now);
+    entry.leftAt = now;
     const expire = (): void => this.#giveUp(entry, 'the kubeconfig gave no credentials in time');
     entry.cleanUps.push(this.#clock.after(entry.deadline - now, expire));
     try {
@@ -181,7 +183,6 @@ export class Transport {
     cleanUp(entry);
     entry.generation = this.#pool.generation;
     onSent?.();
-    entry.sentAt = this.#now();
     entry.request = this.#endpoint.open(authorized, agent, method, path + timeout, headers);
     this.#watchOver(entry, entry.request);
     this.#settle(entry, await exchange(entry.request, body));
@@ -204,7 +205,7 @@ export class Transport {
     entry.isSilent = true;
     debug('%s %s: silent', entry.call.method, entry.call.path);
     this.#distrust(entry);
-    this.#onSilence(entry.sentAt);
+    this.#onSilence(entry.leftAt);
     this.#vacate(entry);
     entry.options.onSilent?.();
     this.#pump();
@@ -215,7 +216,7 @@ export class Transport {
     const { method, path } = entry.call;
     if (result.kind === 'answered') {
       debug('%s %s: %d', method, path, result.status);
-      this.#gate.answered(result.status, retryAfterMs(result.headers), this.#now());
+      this.#gate.answered(result.status, retryAfterMs(result.headers), () => this.#now());
       const answeredAt = Date.parse(result.headers.date ?? '');
       const { status, body } = result;
       this.#finish(entry, {

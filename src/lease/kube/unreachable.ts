@@ -1,5 +1,6 @@
 import { ApiUnreachableError, SyncError } from '../../errors.js';
 import type { Refused, Unknown } from '../store.js';
+import { wordsOf } from './words.js';
 
 /** OpenSSL's verdicts on a chain, and Node's on a host name. */
 const distrust =
@@ -36,10 +37,10 @@ export function unsendable(error: unknown, server: string): Refused {
 
 function unsendableError(error: unknown, server: string): SyncError {
   if (error instanceof SyncError) return error;
-  const reason: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
-  if (unusable.test(reason.code ?? '')) return distrusted(reason, server);
-  const message = `the API server ${server} cannot be asked: ${reason.message}`;
-  return new ApiUnreachableError(message, server, { retryable: false, cause: reason });
+  const { code } = (error ?? {}) as NodeJS.ErrnoException;
+  if (unusable.test(code ?? '')) return distrusted(error as NodeJS.ErrnoException, server);
+  const message = `the API server ${server} cannot be asked: ${wordsOf(error)}`;
+  return new ApiUnreachableError(message, server, { retryable: false, cause: error });
 }
 
 function distrusted(error: NodeJS.ErrnoException, server: string): ApiUnreachableError {

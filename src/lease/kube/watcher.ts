@@ -87,9 +87,9 @@ export class Watcher {
     this.#connection.abort();
   }
 
-  /** A request sent at this monotonic time fell silent: so may we have. */
+  /** A request sent at this monotonic time fell silent: a connection not heard since may be dead, too. */
   doubt(sentAt: number): void {
-    if (Math.max(this.#heardAt, this.#openedAt) < sentAt) this.suspect();
+    if (this.#isLive && Math.max(this.#heardAt, this.#openedAt) < sentAt) this.#connection.abort();
   }
 
   close(): void {

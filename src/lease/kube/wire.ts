@@ -66,7 +66,8 @@ function decodeMark(text: unknown, record: LeaseRecord): TermMark | null {
   if (record.holder === '' || record.renewTime === null) return null;
   const mark = asObject(parseJson(asString(text)));
   const [nonce, token] = [asString(mark.nonce), decodeVersion(mark.token)];
-  const echoes = sameTime(parseTime(mark.renewTime), record.renewTime);
+  const echoes =
+    mark.holder === record.holder && sameTime(parseTime(mark.renewTime), record.renewTime);
   if (mark.v !== TERM_FORMAT || nonce === '' || token === null || !echoes) return null;
   return { nonce, token };
 }
@@ -161,8 +162,10 @@ function encodeTerm(base: Lease | null, change: Change, spec: JsonObject): JsonO
   const ours: Record<string, unknown> = {};
   if (mark !== null) {
     const { nonce, token } = mark;
-    const renewTime = spec.renewTime;
-    ours[TERM] = JSON.stringify({ v: TERM_FORMAT, nonce, token: token.toString(), renewTime });
+    // Echoed, because others keep annotations they do not know: it speaks for this record alone.
+    const { holderIdentity: holder, renewTime } = spec;
+    const term = { v: TERM_FORMAT, nonce, token: token.toString(), holder, renewTime };
+    ours[TERM] = JSON.stringify(term);
   } else if (bump === undefined || base?.mark !== null) {
     ours[TERM] = undefined;
   }

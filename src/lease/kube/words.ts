@@ -16,3 +16,9 @@ export function gist(text: string): string {
 export function scrub(text: string): string {
   return gist(text.replace(/[A-Za-z0-9_\-.=+]{32,}/g, '…'));
 }
+
+/** The message of whatever was thrown. */
+export function wordsOf(error: unknown): string {
+  const { message } = (error ?? {}) as { readonly message?: unknown };
+  return typeof message === 'string' ? message : String(error);
+}

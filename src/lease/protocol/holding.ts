@@ -39,6 +39,8 @@ export function holding(state: Holding, event: Event, now: Instant, terms: Terms
       return { ...overdue(state, event.stamp), renewAt: now.elapsed + RETRY_PAUSE_MS };
     case 'watch':
       return event.gap ? { ...state, readAt: now.elapsed } : state;
+    case 'abandon':
+      return { kind: 'over', end: { how: 'left' } };
     case 'stop': {
       // A renewal in flight is abandoned: if it lands first, the vacating write finds out.
       const { sight, lastStamp } = state;

@@ -125,7 +125,7 @@ function seekingSettled(
   const proven = prove(state.proven, 'write');
   // Absent from the list: the news that came with the answer, or before it, settled it already.
   if (!isOpen(state, stamp)) return { ...state, proven };
-  const grace = state.watched && !terms.impatient ? EVENT_GRACE_MS : 0;
+  const grace = state.watched && terms.aim === 'hold' ? EVENT_GRACE_MS : 0;
   return { ...without(state, stamp), proven, readAt: now.monotonic + grace };
 }
 

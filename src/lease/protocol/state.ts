@@ -27,8 +27,8 @@ export interface Terms {
   readonly renewIntervalMs: number;
   readonly trustServerClock: boolean;
   readonly deleteOnRelease: boolean;
-  /** Give way at once when somebody else holds the lease. */
-  readonly impatient: boolean;
+  /** Wait for it; give way at once when somebody else holds it; or only look, and never write. */
+  readonly aim: 'hold' | 'try' | 'observe';
 }
 
 /** A compare-and-swap of ours that may have landed or may yet land. */
@@ -132,7 +132,9 @@ export type Event =
   | { readonly type: 'watch'; readonly live: boolean; readonly gap: boolean }
   | { readonly type: 'tick' }
   /** Release what is held, or call the acquisition off. */
-  | { readonly type: 'stop' };
+  | { readonly type: 'stop' }
+  /** Stop believing without a release: work that does not end is owed the rest of the lease. */
+  | { readonly type: 'abandon' };
 
 export type Step =
   /** Nothing before so many milliseconds (possibly `Infinity`) unless an event comes. */
@@ -182,6 +184,7 @@ export const transitions: Readonly<
     watch: ['holding', 'over'],
     tick: ['holding', 'over'],
     stop: ['vacating', 'over'],
+    abandon: ['over'],
   },
   vacating: {
     begun: ['vacating', 'over'],

@@ -3,7 +3,7 @@
  */
 import type { Instant } from '../clock.js';
 import { isVacant, type Change, type Lease, type LeaseRecord } from '../record.js';
-import type { Present } from './sight.js';
+import type { Absent, Present } from './sight.js';
 import type { Holding, Seeking, State, Step, Terms, Vacating, Write } from './state.js';
 
 /** How often to look when no watch can be had: client-go's retry period. */
@@ -67,15 +67,29 @@ function seekingStep(state: Seeking, now: Instant, terms: Terms): Step {
   if (now.monotonic < state.retryAt) return wait(state.retryAt - now.monotonic);
   if (sight.kind === 'unknown' || sight.kind === 'unordered') return { do: 'read', why: 'first' };
   if (state.readAt !== null) return readWhenDue(state.readAt, now.monotonic);
+  if (terms.aim === 'observe') return observingStep(state, sight, now, terms);
   if (sight.kind === 'absent') return { do: 'create', change: vacancy(Math.floor(now.wall), 0) };
   const claimAt = claimableAt(sight, state.holdOffMs, terms);
   if (now.monotonic >= claimAt) return claim(state, sight, now, terms);
-  if (terms.impatient) {
+  if (terms.aim === 'try') {
     return state.looked ? { do: 'yield', lease: sight.lease } : { do: 'read', why: 'first' };
   }
   const pollAt = sight.heardAt + (state.watched ? longestSilence(sight, terms) : POLL_MS);
   if (now.monotonic >= pollAt) return { do: 'read', why: state.watched ? 'silence' : 'poll' };
   return wait(Math.min(claimAt, pollAt) - now.monotonic);
+}
+
+/** Looks on: as a candidate would, but what is not held, or overdue, has no heartbeat to be missed. */
+function observingStep(state: Seeking, sight: Present | Absent, now: Instant, terms: Terms): Step {
+  if (!state.looked) return { do: 'read', why: 'first' };
+  const hasHeartbeat =
+    sight.kind === 'present' &&
+    !isVacant(sight.lease.record) &&
+    now.monotonic < claimableAt(sight, 0, terms);
+  const silence = hasHeartbeat ? longestSilence(sight, terms) : terms.durationMs;
+  const pollAt = sight.heardAt + (state.watched ? silence : POLL_MS);
+  if (now.monotonic < pollAt) return wait(pollAt - now.monotonic);
+  return { do: 'read', why: state.watched && hasHeartbeat ? 'silence' : 'poll' };
 }
 
 /**

@@ -14,10 +14,14 @@ export interface Observation {
   readonly transitions: number;
 }
 
+/** How soon it notices that it was closed. */
+const LOOK_UP_MS = 500;
+
 /** Notes every change of the Leases of all namespaces, from when it was opened until it is closed. */
 export class Observer {
   readonly seen: Observation[] = [];
   readonly #watch: RawWatch;
+  #isClosed = false;
 
   static async open(cluster: Cluster): Promise<Observer> {
     const path = '/apis/coordination.k8s.io/v1/leases';
@@ -37,14 +41,15 @@ export class Observer {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#watch.close();
   }
 
   async #follow(): Promise<void> {
-    for (;;) {
-      const event = await this.#watch.next(3_600_000);
-      if (event === 'end' || event === 'silent') return;
-      this.seen.push(observe(event.object));
+    while (!this.#isClosed) {
+      const event = await this.#watch.next(LOOK_UP_MS);
+      if (event === 'end') return;
+      if (event !== 'silent') this.seen.push(observe(event.object));
     }
   }
 }
