@@ -39,6 +39,14 @@ export {
   type EventMessage,
   type StepMessage,
 } from './diagnostics.js';
+export { Election, type RunOptions, type StepDownOptions } from './election/election.js';
+export type { Leader } from './election/observer.js';
+export type {
+  ElectionCallbacks,
+  ElectionOptions,
+  Leading,
+  StopReason,
+} from './election/options.js';
 export type { KubeConfigLike } from './lease/kube/config.js';
 export {
   Lock,

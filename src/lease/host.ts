@@ -105,6 +105,10 @@ export class LeaseHost {
     return keeper;
   }
 
+  warn(warning: SyncWarning): void {
+    this.#ports.warn(warning);
+  }
+
   /** Keeps the process alive until called back; as often as one likes. */
   keepAlive(): () => void {
     return this.clock.keepAlive();

@@ -21,7 +21,8 @@ export class Endpoint {
   /** As the kubeconfig has it, without a trailing slash. */
   readonly server: string;
   readonly isSecure: boolean;
-  readonly #url: URL;
+  readonly #target: { readonly hostname: string; readonly port: string };
+  readonly #basePath: string;
   readonly #config: KubeConfigLike;
   #asking: Promise<Authorized> | null = null;
   #askedAt = 0;
@@ -29,8 +30,10 @@ export class Endpoint {
   constructor(config: KubeConfigLike, server: string) {
     this.#config = config;
     this.server = server.replace(/\/+$/, '');
-    this.#url = new URL(this.server);
-    this.isSecure = this.#url.protocol === 'https:';
+    const { protocol, hostname, port, pathname } = new URL(this.server);
+    this.isSecure = protocol === 'https:';
+    this.#target = { hostname: hostname.replace(/^\[|\]$/g, ''), port };
+    this.#basePath = pathname === '/' ? '' : pathname;
   }
 
   /**
@@ -80,14 +83,10 @@ export class Endpoint {
     path: string,
     headers: Readonly<Record<string, string | number>>,
   ): ClientRequest {
-    const { hostname, port, pathname } = this.#url;
     return (this.isSecure ? requestHttps : requestHttp)({
       ...options,
-      agent,
-      method,
-      hostname: hostname.replace(/^\[|\]$/g, ''),
-      port,
-      path: `${pathname === '/' ? '' : pathname}${path}`,
+      ...this.#target,
+      ...{ agent, method, path: this.#basePath + path },
       headers: { ...(options.headers as object), 'User-Agent': 'metaparticle-sync', ...headers },
     });
   }

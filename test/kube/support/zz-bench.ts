@@ -41,7 +41,12 @@ try {
   const { Session } = await import('node:inspector/promises'); const session = new Session(); session.connect();
   const ours = async () => { const w: any = await store.write(lease, { record: { ...rec(++n) }, mark: { nonce: 'n', token: 5n } }, deco, o()); lease = w.lease; };
   const rawf = async () => { const b = { ...lease.raw, spec: { ...lease.raw.spec, renewTime: new Date(1.7e12 + ++n * 1000).toISOString().replace('Z', '000Z') } }; const x = await raw(b); lease = { ...lease, raw: x, version: BigInt(x.metadata.resourceVersion) }; };
-  for (let r = 0; r < 4; r++) { await measure('raw', rawf); await measure('ours', ours); }
+  const cpu: any = { raw: 0, ours: 0 }; const N = 25;
+  for (let r = 0; r < 90; r++) for (const [name, f] of (r % 2 ? [['raw', rawf], ['ours', ours]] : [['ours', ours], ['raw', rawf]]) as any) {
+    const c0 = process.cpuUsage(); for (let i = 0; i < N; i++) await f(); const c = process.cpuUsage(c0);
+    if (r >= 30) cpu[name] += c.user + c.system;
+  }
+  console.log('raw', (cpu.raw / 60 / N).toFixed(0), 'ours', (cpu.ours / 60 / N).toFixed(0), 'ratio', (cpu.ours / cpu.raw).toFixed(2));
   await session.post('Profiler.enable'); await session.post('Profiler.setSamplingInterval', { interval: 100 });
   for (const [name, f] of [['raw', rawf], ['ours', ours]] as const) {
     await session.post('Profiler.start'); for (let i = 0; i < 3; i++) await measure(name, f); const { profile } = await session.post('Profiler.stop'); writeFileSync('/tmp/scratch/' + name + '.cpuprofile', JSON.stringify(profile));

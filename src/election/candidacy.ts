@@ -1,0 +1,182 @@
+import { attemptOf, enter } from '../attempt.js';
+import { hostOf, type LeaseClient } from '../client.js';
+import { SyncWarning, isSyncError } from '../errors.js';
+import type { LeaseHost } from '../lease/host.js';
+import type { Keeper } from '../lease/keeper.js';
+import type { Connection } from '../lease/store.js';
+import type { LeaseView } from '../lease/view.js';
+import { Wait } from '../lease/wait.js';
+import type { ResolvedOptions } from '../options.js';
+import { leaderOf, onLeader, type Leader } from './observer.js';
+import type { ElectionCallbacks } from './options.js';
+import { Term } from './term.js';
+
+/** Pause before campaigning again after a refusal that may pass. */
+const REFUSED_PAUSE_MS = 5_000;
+
+/** A term that was won, and the end of everything that its keeper does. */
+interface Won {
+  readonly term: Term;
+  readonly ended: Promise<void>;
+}
+
+/** One call of `run()`: campaign, lead, drain, release, campaign again. */
+export class Candidacy {
+  readonly #name: string;
+  readonly #client: LeaseClient;
+  readonly #host: LeaseHost;
+  readonly #options: ResolvedOptions;
+  readonly #callbacks: ElectionCallbacks;
+  readonly #drainTimeoutMs: number;
+  #view: LeaseView | null = null;
+  #won: Won | null = null;
+  #campaigning: Keeper | null = null;
+  #cooldown: Promise<void> = Promise.resolve();
+  #hasLed = false;
+
+  constructor(
+    name: string,
+    client: LeaseClient,
+    options: ResolvedOptions,
+    callbacks: ElectionCallbacks,
+    drainTimeoutMs: number,
+  ) {
+    this.#name = name;
+    this.#client = client;
+    this.#host = hostOf(client);
+    this.#options = options;
+    this.#callbacks = callbacks;
+    this.#drainTimeoutMs = drainTimeoutMs;
+  }
+
+  get term(): Term | null {
+    return this.#won?.term ?? null;
+  }
+
+  get leader(): Leader | null {
+    return this.#view === null ? null : (leaderOf(this.#view) ?? null);
+  }
+
+  async run(signal: AbortSignal | undefined): Promise<void> {
+    const { closing } = this.#host;
+    const signals = signal === undefined ? [closing] : [signal, closing];
+    const wait = new Wait(this.#host.clock, signals, Infinity);
+    const letGo = this.#options.keepProcessAlive ? this.#host.keepAlive() : null;
+    try {
+      await this.#takePart(wait);
+    } catch (error) {
+      if (signal?.aborted !== true || error !== signal.reason) throw error;
+    } finally {
+      wait.done();
+      letGo?.();
+    }
+  }
+
+  async stepDown(cooldownMs: number): Promise<void> {
+    this.#cooldown = this.#pause(cooldownMs);
+    this.#campaigning?.stop();
+    const won = this.#won;
+    if (won === null) return;
+    won.term.drain('stepped-down', this.#host.clock, this.#drainTimeoutMs);
+    await won.term.over;
+    await won.ended;
+  }
+
+  async #takePart(wait: Wait): Promise<void> {
+    const { connection, view } = await enter(this.#client, this.#options, this.#name, wait);
+    this.#view = view;
+    const stopTelling = onLeader(view, this.#newLeaderTeller());
+    try {
+      for (;;) {
+        await wait.race(this.#cooldown);
+        const won = await this.#campaign(wait, view, connection);
+        if (won !== null) await this.#lead(won, wait);
+      }
+    } finally {
+      stopTelling();
+    }
+  }
+
+  async #campaign(wait: Wait, view: LeaseView, connection: Connection): Promise<Won | null> {
+    const pass = await view.turns.take(wait.signal);
+    try {
+      return await this.#compete(wait, view, connection);
+    } catch (error) {
+      if (!this.#hasLed || !isSyncError(error) || wait.signal.aborted) throw error;
+      // It was allowed once: a token is being rotated, a rule restored.
+      this.#host.warn(
+        new SyncWarning('ACCESS_LOST', `election ${this.#name}: ${error.message}`, error),
+      );
+      this.#cooldown = this.#pause(REFUSED_PAUSE_MS);
+      return null;
+    } finally {
+      this.#campaigning = null;
+      pass();
+    }
+  }
+
+  /** `null` when it was called off by `stepDown`. */
+  #compete(wait: Wait, view: LeaseView, connection: Connection): Promise<Won | null> {
+    return new Promise((resolve, reject) => {
+      const callOff = (): void => keeper.stop();
+      let term: Term | null = null;
+      let end: () => void;
+      const ended = new Promise<void>((settle) => (end = settle));
+      const attempt = attemptOf(this.#options, this.#client, 'hold');
+      const keeper = this.#host.attempt(view, connection, attempt, {
+        acquired: () => {
+          wait.signal.removeEventListener('abort', callOff);
+          // In this very tick: a loss must not come before anybody listens for it.
+          term = new Term(keeper, this.#callbacks);
+          this.#won = { term, ended };
+          resolve(this.#won);
+          term.start();
+        },
+        failed: reject,
+        busy: () => undefined,
+        ended: () => {
+          wait.signal.removeEventListener('abort', callOff);
+          term?.cut();
+          end();
+          if (wait.signal.aborted) reject(wait.signal.reason as Error);
+          else resolve(null);
+        },
+      });
+      this.#campaigning = keeper;
+      wait.signal.addEventListener('abort', callOff, { once: true });
+    });
+  }
+
+  async #lead({ term, ended }: Won, wait: Wait): Promise<void> {
+    this.#hasLed = true;
+    const drain = (): void => term.drain('aborted', this.#host.clock, this.#drainTimeoutMs);
+    wait.signal.addEventListener('abort', drain, { once: true });
+    if (wait.signal.aborted) drain();
+    await term.over;
+    await ended;
+    this.#won = null;
+    wait.signal.removeEventListener('abort', drain);
+    // No new term while the work of the old one goes on; but to end we do not wait for it any longer.
+    await wait.race(term.settled).catch(() => undefined);
+    if (term.error !== null) throw term.error.value;
+    wait.signal.throwIfAborted();
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#host.clock.after(ms, resolve));
+  }
+
+  #newLeaderTeller(): (leader: Leader | null) => void {
+    let last: string | null = null;
+    return (leader) => {
+      const identity = leader?.identity ?? null;
+      if (identity === last) return;
+      last = identity;
+      try {
+        this.#callbacks.onNewLeader?.(identity);
+      } catch (error) {
+        process.emitWarning(error instanceof Error ? error.message : String(error));
+      }
+    };
+  }
+}

@@ -1,0 +1,108 @@
+import { attemptOf, enter } from '../attempt.js';
+import { hostOf, type LeaseClient } from '../client.js';
+import type { SyncError } from '../errors.js';
+import { isVacant } from '../lease/record.js';
+import type { LeaseView } from '../lease/view.js';
+import { Wait } from '../lease/wait.js';
+import type { ResolvedOptions } from '../options.js';
+
+/** Who leads. */
+export interface Leader {
+  readonly identity: string;
+  /** `null` when the term is that of another library. */
+  readonly fencingToken: bigint | null;
+  /** When the term began, by the leader's own wall clock; `null` when the record does not say. */
+  readonly since: Date | null;
+}
+
+/** Who leads by what is known: `undefined` while nothing is. An overdue record still names its leader. */
+export function leaderOf({ sight }: LeaseView): Leader | null | undefined {
+  if (sight.kind === 'unknown' || sight.kind === 'unordered') return undefined;
+  if (sight.kind === 'absent' || isVacant(sight.lease.record)) return null;
+  const { record, mark } = sight.lease;
+  const since = record.acquireTime === null ? null : new Date(record.acquireTime);
+  return { identity: record.holder, fencingToken: mark?.token ?? null, since };
+}
+
+/** Whether it is still the same term. */
+export function isSameTerm(a: Leader | null | undefined, b: Leader | null | undefined): boolean {
+  if (a == null || b == null) return a === b;
+  return (
+    a.identity === b.identity &&
+    a.fencingToken === b.fencingToken &&
+    a.since?.getTime() === b.since?.getTime()
+  );
+}
+
+/** Calls back on each change of leader, until called off. */
+export function onLeader(view: LeaseView, tell: (leader: Leader | null) => void): () => void {
+  let last: Leader | null | undefined;
+  const look = (): void => {
+    const leader = leaderOf(view);
+    if (leader === undefined || isSameTerm(leader, last)) return;
+    last = leader;
+    tell(leader);
+  };
+  const leave = view.join({ nonce: 'none', news: look, watch: () => undefined });
+  look();
+  return leave;
+}
+
+/** Looks on without taking part: the current state first, then the newest whenever it changed. */
+export async function* observe(
+  client: LeaseClient,
+  options: ResolvedOptions,
+  name: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Leader | null, void, undefined> {
+  const host = hostOf(client);
+  const signals = signal === undefined ? [host.closing] : [signal, host.closing];
+  const wait = new Wait(host.clock, signals, Infinity);
+  const letGo = options.keepProcessAlive ? host.keepAlive() : null;
+  const undo: (() => void)[] = [];
+  try {
+    const { connection, view } = await enter(client, options, name, wait);
+    const changes = new Newest<Leader | null>();
+    const none = (): void => undefined;
+    const keeper = host.attempt(view, connection, attemptOf(options, client, 'observe'), {
+      ...{ acquired: none, busy: none, ended: none },
+      failed: (error: SyncError) => changes.fail(error),
+    });
+    undo.push(() => keeper.stop());
+    undo.push(onLeader(view, (leader) => changes.put(leader)));
+    for (;;) yield await wait.race(changes.take());
+  } catch (error) {
+    if (signal?.aborted !== true || error !== signal.reason) throw error;
+  } finally {
+    for (const one of undo) one();
+    wait.done();
+    letGo?.();
+  }
+}
+
+/** A place for one value: a newer one takes the place of one that nobody fetched yet. */
+class Newest<T> {
+  #value: { readonly value: T } | null = null;
+  #error: { readonly error: unknown } | null = null;
+  #wake: (() => void) | null = null;
+
+  put(value: T): void {
+    this.#value = { value };
+    this.#wake?.();
+  }
+
+  fail(error: unknown): void {
+    this.#error = { error };
+    this.#wake?.();
+  }
+
+  async take(): Promise<T> {
+    while (this.#value === null) {
+      if (this.#error !== null) throw this.#error.error;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    const { value } = this.#value;
+    this.#value = null;
+    return value;
+  }
+}

@@ -1,0 +1,121 @@
+import type { Clock } from '../lease/clock.js';
+import type { Keeper } from '../lease/keeper.js';
+import type { ElectionCallbacks, StopReason } from './options.js';
+
+/**
+ * One term of leadership: runs the callback, drains it before the lease is let go, and tells the reason for
+ * the end exactly once. It never looks at a clock: the keeper does.
+ */
+export class Term {
+  readonly #keeper: Keeper;
+  readonly #callbacks: ElectionCallbacks;
+  readonly #wind = new AbortController();
+  readonly #authority = new AbortController();
+  readonly #over: Promise<void>;
+  #finish: () => void = () => undefined;
+  #work: Promise<void> = Promise.resolve();
+  #error: { readonly value: unknown } | null = null;
+  #why: StopReason | null = null;
+  #isTold = false;
+  #cancelDrain: (() => void) | null = null;
+
+  constructor(keeper: Keeper, callbacks: ElectionCallbacks) {
+    this.#keeper = keeper;
+    this.#callbacks = callbacks;
+    this.#over = new Promise((resolve) => (this.#finish = resolve));
+    // In the tick of the loss: the work must hear of it before anybody else may lead.
+    keeper.signal.addEventListener('abort', () => this.#lose(keeper.signal.reason), { once: true });
+  }
+
+  /** Resolves when it is not led any more: lost, or about to be released. */
+  get over(): Promise<void> {
+    return this.#over;
+  }
+
+  /** Settles with the leading callback; never rejects. */
+  get settled(): Promise<void> {
+    return this.#work;
+  }
+
+  /** An error of the callbacks, to be passed on. */
+  get error(): { readonly value: unknown } | null {
+    return this.#error;
+  }
+
+  isHeld(): boolean {
+    return this.#keeper.isHeld();
+  }
+
+  get token(): bigint | null {
+    return this.isHeld() ? this.#keeper.token : null;
+  }
+
+  start(): void {
+    const { signal } = this.#wind;
+    const leading = {
+      signal,
+      lostSignal: this.#authority.signal,
+      fencingToken: this.#keeper.token ?? 0n,
+    };
+    this.#work = (async () => {
+      try {
+        await this.#callbacks.onStartedLeading(leading);
+      } catch (error) {
+        this.#fail(error);
+      }
+    })();
+  }
+
+  /** Asks the work to wind down, and lets go of the lease once it has. The first reason counts. */
+  drain(reason: StopReason, clock: Clock, drainTimeoutMs: number): void {
+    if (this.#why !== null) return;
+    this.#why = reason;
+    this.#wind.abort(new DOMException(`the term ends: ${reason}`, 'AbortError'));
+    this.#cancelDrain = clock.after(drainTimeoutMs, () => this.#giveUp());
+    void this.#work.then(() => this.#end(reason, () => this.#keeper.stop()));
+  }
+
+  /** The lease was let go from elsewhere: the client is being closed. */
+  cut(): void {
+    this.#why ??= 'aborted';
+    const gone = new DOMException('the client was closed', 'AbortError');
+    this.#wind.abort(gone);
+    this.#authority.abort(gone);
+    this.#end(this.#why, () => undefined);
+  }
+
+  /** The work did not wind down in time. The lease runs out unreleased: the work has the rest of it. */
+  #giveUp(): void {
+    this.#authority.abort(new DOMException('the drain took too long', 'TimeoutError'));
+    this.#end(this.#why ?? 'aborted', () => this.#keeper.abandon());
+  }
+
+  #lose(loss: unknown): void {
+    this.#wind.abort(loss);
+    this.#authority.abort(loss);
+    this.#end('lost', () => undefined);
+  }
+
+  #fail(error: unknown): void {
+    // What was asked to stop may well say so by rejecting; that is no failure.
+    const { signal } = this.#wind;
+    const isAbort = error instanceof Error && error.name === 'AbortError';
+    if (signal.aborted && (isAbort || error === signal.reason)) return;
+    this.#error ??= { value: error };
+    if (this.#why === null) this.#end('failed', () => this.#keeper.stop());
+  }
+
+  #end(reason: StopReason, letGo: () => void): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
+    this.#why = reason;
+    this.#cancelDrain?.();
+    letGo();
+    try {
+      this.#callbacks.onStoppedLeading?.(reason);
+    } catch (error) {
+      this.#error ??= { value: error };
+    }
+    this.#finish();
+  }
+}
