@@ -77,7 +77,7 @@ export class Candidacy {
     this.#campaigning?.stop();
     const won = this.#won;
     if (won === null) return;
-    won.term.drain('stepped-down', this.#host.clock, this.#drainTimeoutMs);
+    won.term.drain('stepped-down', this.#whenOverdue);
     await won.term.over;
     await won.ended;
   }
@@ -149,7 +149,7 @@ export class Candidacy {
 
   async #lead({ term, ended }: Won, wait: Wait): Promise<void> {
     this.#hasLed = true;
-    const drain = (): void => term.drain('aborted', this.#host.clock, this.#drainTimeoutMs);
+    const drain = (): void => term.drain('aborted', this.#whenOverdue);
     wait.signal.addEventListener('abort', drain, { once: true });
     if (wait.signal.aborted) drain();
     await term.over;
@@ -161,6 +161,9 @@ export class Candidacy {
     if (term.error !== null) throw term.error.value;
     wait.signal.throwIfAborted();
   }
+
+  readonly #whenOverdue = (callback: () => void): (() => void) =>
+    this.#host.clock.after(this.#drainTimeoutMs, callback);
 
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => void this.#host.clock.after(ms, resolve));

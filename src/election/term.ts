@@ -1,4 +1,3 @@
-import type { Clock } from '../lease/clock.js';
 import type { Keeper } from '../lease/keeper.js';
 import type { ElectionCallbacks, StopReason } from './options.js';
 
@@ -67,11 +66,11 @@ export class Term {
   }
 
   /** Asks the work to wind down, and lets go of the lease once it has. The first reason counts. */
-  drain(reason: StopReason, clock: Clock, drainTimeoutMs: number): void {
+  drain(reason: StopReason, whenOverdue: (callback: () => void) => () => void): void {
     if (this.#why !== null) return;
     this.#why = reason;
     this.#wind.abort(new DOMException(`the term ends: ${reason}`, 'AbortError'));
-    this.#cancelDrain = clock.after(drainTimeoutMs, () => this.#giveUp());
+    this.#cancelDrain = whenOverdue(() => this.#giveUp());
     void this.#work.then(() => this.#end(reason, () => this.#keeper.stop()));
   }
 
