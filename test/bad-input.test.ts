@@ -476,7 +476,7 @@ describe('bad days', () => {
   it.concurrent('a lock that somebody holds: acquire times out and says who', async () => {
     await using world = await World.start();
     world.occupy('job', { leaseDurationSeconds: 60 });
-    const error = await rejection(world.lock('job').acquire({ timeoutMs: 300 }));
+    const error = await rejection(world.lock('job').acquire({ timeoutMs: 1_000 }));
     const parts = [/^lock default\/job not acquired within \d+ ms: held by "stranger"$/];
     const timedOut = expectError(error, AcquireTimeoutError, 'ERR_ACQUIRE_TIMEOUT', ...parts);
     expect(timedOut.holder).toBe('stranger');

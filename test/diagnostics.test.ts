@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { diagnosticsChannels, type EventMessage, type StepMessage } from '@metaparticle/sync';
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { publishEvent, publishStep } from '../src/diagnostics.js';
+import { publishEvent, publishStep, type Subject } from '../src/diagnostics.js';
 import { World } from './support/world.js';
 
 /** What was published while `act` ran. */
@@ -30,15 +30,39 @@ describe('diagnostics', () => {
 
   it('tell the whole story of a lock', async () => {
     await using world = await World.start();
-    const lock = world.lock('story');
+    let token = 0n;
     const { steps, events } = await listening(async () => {
-      const handle = await lock.acquire();
+      const handle = await world.lock('story').acquire();
+      token = handle.fencingToken;
       await handle.release();
     });
-    const told = steps.map(({ step, intent }) => intent ?? step);
-    expect(told).toEqual(['read', 'create', 'claim', 'vacate']);
+    expect(steps.map(({ step, intent }) => [step, intent])).toEqual([
+      ['read', null],
+      ['create', null],
+      ['write', 'claim'],
+      ['write', 'vacate'],
+    ]);
     const path = events.filter(({ before, after }) => before !== after);
-    expect(path.map(({ after }) => after)).toEqual(['holding', 'vacating', 'over']);
+    expect(path.map(({ before, after }) => `${before} -> ${after}`)).toEqual([
+      'seeking -> holding',
+      'holding -> vacating',
+      'vacating -> over',
+    ]);
+    expect(events.some(({ after }) => after === 'holding')).toBe(true);
+    for (const event of events) expect(event.token).toBe(event.after === 'holding' ? token : null);
+  });
+
+  it('tell how requests ended', async () => {
+    await using world = await World.start();
+    world.api.faults.status({ match: { verb: 'get' }, code: 500, times: 1 });
+    world.api.faults.status({ match: { verb: 'create' }, code: 429, times: 1 });
+    const { events } = await listening(async () => {
+      await world.lock('story').acquire();
+    });
+    const answered = events.filter(({ event }) => event === 'answered');
+    expect(answered.map(({ verdict }) => verdict)).toEqual(['unknown', 'ok', 'refused', 'ok']);
+    const others = events.filter(({ event }) => event !== 'answered' && event !== 'settled');
+    for (const { verdict } of others) expect(verdict).toBeNull();
   });
 
   it('say which lease, who, and which attempt', async () => {
@@ -47,47 +71,32 @@ describe('diagnostics', () => {
     const { steps, events } = await listening(async () => {
       for (const _ of [1, 2]) await (await lock.acquire()).release();
     });
-    for (const { lease, identity } of [...steps, ...events]) {
-      expect(lease).toBe('default/named');
-      expect(identity).toBe('pod-7');
+    for (const message of [...steps, ...events]) {
+      expect(message).toMatchObject({ lease: 'default/named', identity: 'pod-7' });
     }
     expect(new Set(steps.map(({ nonce }) => nonce)).size).toBe(2);
   });
 
-  it('tell each event with the state before and after it', async () => {
+  it('tell each event from where the one before it had led', async () => {
     await using world = await World.start();
-    const lock = world.lock('chained');
-    const { steps, events } = await listening(async () => {
-      const handle = await lock.acquire();
+    const { events } = await listening(async () => {
+      const handle = await world.lock('chained').acquire();
       await handle.release();
     });
-    const details = events.map(({ detail }) => detail as { before: unknown; after: unknown });
-    for (const [index, { before }] of details.slice(1).entries()) {
-      expect(before).toBe(details[index]?.after);
+    for (const [index, { before }] of events.slice(1).entries()) {
+      expect(before).toBe(events[index]?.after);
     }
-    const states = details.flatMap(({ before, after }) => [before, after]);
-    for (const { detail } of steps) expect(states).toContain((detail as { state: unknown }).state);
   });
 
-  it('leave waiting out', async () => {
-    await using world = await World.start();
-    const { steps } = await listening(async () => {
-      const handle = await world.lock('quiet').acquire();
-      await handle.release();
-    });
-    expect(steps.map(({ step }) => step)).not.toContain('wait');
-  });
-
-  it('are free without a listener: no message is even made', () => {
-    const subject = {
-      get key(): never {
-        throw new Error('made for nobody');
+  it('are free without a listener: nothing is even looked at', () => {
+    const untouchable = new Proxy({} as Subject, {
+      get: () => {
+        throw new Error('looked at for nobody');
       },
-      ...{ identity: 'me', nonce: 'n' },
-    };
-    const over = { kind: 'over', end: { how: 'left' } } as const;
+    });
     expect(channel(diagnosticsChannels.step).hasSubscribers).toBe(false);
-    expect(() => publishStep(subject, { do: 'read', why: 'first' }, over)).not.toThrow();
-    expect(() => publishEvent(subject, { type: 'tick' }, over, over)).not.toThrow();
+    const over = { kind: 'over', end: { how: 'withdrawn' } } as const;
+    expect(() => publishStep(untouchable, { do: 'read', why: 'first' }, over)).not.toThrow();
+    expect(() => publishEvent(untouchable, { type: 'tick' }, over, over)).not.toThrow();
   });
 });

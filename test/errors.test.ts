@@ -1,7 +1,12 @@
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import * as sync from '@metaparticle/sync';
-import { SyncError, isSyncError } from '@metaparticle/sync';
+import { LeaseClient, SyncError, isSyncError } from '@metaparticle/sync';
 import type { SyncErrorCode } from '@metaparticle/sync';
+import debug from 'debug';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { inspect } from 'node:util';
+import { expectError, rejection, thrown } from './support/promises.js';
+import { World } from './support/world.js';
 
 const cause = new TypeError('the cause');
 
@@ -197,4 +202,81 @@ describe('isSyncError', () => {
     expect(isSyncError(foreign, codes[name])).toBe(true);
     expect(copy.isSyncError(all[name], codes[name])).toBe(true);
   });
+});
+
+describe('credentials', () => {
+  const secret = 'eyJhbGciOiJSUzI1NiJ9.c2VjcmV0LW9mLW5vYm9keQ.c2lnbmF0dXJl';
+
+  it('are in no error, warning, diagnostics message or trace, whatever goes wrong', async () => {
+    await using world = await World.start();
+    const told: unknown[] = [];
+    const hear = (message: unknown): number => told.push(message);
+    debug.enable('metaparticle:*');
+    debug.log = hear;
+    for (const name of Object.values(sync.diagnosticsChannels)) subscribe(name, hear);
+    const kubeConfig = world.api.kubeConfigFor({ token: secret });
+    const client = world.client({ kubeConfig, onWarning: hear });
+    const lock = world.lock('job', { client });
+    const fail = async (): Promise<unknown> => rejection(lock.acquire({ timeoutMs: 700 }));
+    const { faults } = world.api;
+    const troubles = [
+      () => faults.forbid({}),
+      () => faults.status({ code: 500 }),
+      () => faults.status({ code: 400, body: '<html>Bad Request</html>' }),
+      () => faults.dropBefore(),
+      () => faults.hang(),
+    ];
+    for (const trouble of troubles) {
+      const fault = trouble();
+      told.push(await fail());
+      fault.remove();
+    }
+    world.api.revokeToken(secret);
+    told.push(await fail());
+    await world.api.close();
+    told.push(await fail());
+    debug.disable();
+    for (const name of Object.values(sync.diagnosticsChannels)) unsubscribe(name, hear);
+    expect(told.length).toBeGreaterThan(30);
+    for (const one of told) expect(everything(one)).not.toContain(secret);
+  });
+
+  it('are not shown when a kubeconfig of the wrong kind is given', async () => {
+    await using world = await World.start();
+    const yaml = world.api.kubeConfigYaml({ token: secret });
+    const unloaded = { clusters: [], users: [{ name: 'admin', user: { token: secret } }] };
+    for (const kubeConfig of [yaml, unloaded]) {
+      const error = thrown(() => new LeaseClient({ kubeConfig: kubeConfig as never }));
+      const parts = ['kubeConfig: must be a KubeConfig of @kubernetes/client-node (loaded)'];
+      expectError(error, sync.InvalidOptionError, 'ERR_INVALID_OPTION', ...parts);
+      expect(everything(error)).not.toContain(secret);
+    }
+  });
+
+  it('are not shown when a kubeconfig is given as the client', async () => {
+    await using world = await World.start();
+    const config = { ...world.api.kubeConfig, users: [{ name: 'admin', token: secret }] };
+    const error = thrown(() => new sync.Lock('job', { client: config as never }));
+    expectError(error, sync.InvalidOptionError, 'ERR_INVALID_OPTION', 'must be a LeaseClient');
+    expect(everything(error)).not.toContain(secret);
+  });
+
+  it('of an authenticator that fails are not handed on', async () => {
+    await using world = await World.start();
+    const applyToHTTPSOptions = (): Promise<void> => {
+      return Promise.reject(new Error(`exec plugin said: {"token":"${secret}"}`));
+    };
+    const kubeConfig = { ...world.api.kubeConfig, applyToHTTPSOptions };
+    const lock = world.lock('job', { client: world.client({ kubeConfig }) });
+    const error = await rejection(lock.acquire());
+    const parts = ['the kubeconfig gives no credentials', 'exec plugin said'];
+    expectError(error, sync.ApiUnreachableError, 'ERR_API_UNREACHABLE', ...parts);
+    expect(everything(error)).not.toContain(secret);
+  });
+
+  /** All that a log could make of it. */
+  function everything(value: unknown): string {
+    const asJson = value instanceof SyncError ? JSON.stringify(value) : '';
+    return inspect(value, { depth: null, showHidden: true, maxStringLength: null }) + asJson;
+  }
 });

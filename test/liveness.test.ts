@@ -50,6 +50,15 @@ describe('a process', () => {
       'Set(1) { true } done',
     ],
     [
+      'after many waits by one signal',
+      `const { signal } = new AbortController();
+       const names = Array.from({ length: 20 }, (_, index) => 'job-' + index);
+       const handles = await Promise.all(names.map((name) => lock(name).acquire({ signal })));
+       await Promise.all(handles.map((handle) => handle.release()));
+       console.log('done');`,
+      'done',
+    ],
+    [
       'after close()',
       `await lock('job').acquire();
        lock('taken').acquire().catch(() => undefined);

@@ -106,7 +106,7 @@ describe('a watch of one lease', () => {
     subscription.close();
     hold('pod-2');
     await sleep(100);
-    expect(listener.told).toEqual(['pod-1']);
+    expect(listener.words).toEqual(['live', 'pod-1']);
     expect(server.faults.closeWatches()).toBe(0);
     expect(watches()).toBe(1);
   });

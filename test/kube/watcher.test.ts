@@ -87,6 +87,17 @@ it('goes on after a line without sense, and tells of a gap after one without mea
   expect(listener.words).toEqual(['live', 'gap', 'v8']);
 });
 
+it.each([
+  ['the same event', line('MODIFIED', 7)],
+  ['a page', '<html>\n</html>\n'],
+])('backs off from a server that says %s and hangs up, over and over', async (_what, body) => {
+  server.handler = (_seen, response) => response.writeHead(200).end(body);
+  watch.subscribe(key, 5n, listener);
+  await sleep(1200);
+  expect(server.seen.length).toBeGreaterThan(1);
+  expect(server.seen.length).toBeLessThan(6);
+});
+
 it('takes an ERROR other than 410 for a break: waits, continues, and starts over when it persists', async () => {
   server.handler = (_seen, response) => {
     response.writeHead(200);

@@ -394,10 +394,28 @@ describe('news', () => {
     expect(player.learn(null, { asked: true }).state).toMatchObject({ end: { reason: 'deleted' } });
   });
 
+  it('of the version known adds what only a read can tell, also when an event came in between', () => {
+    const player = new Player(terms('n1', { aim: 'try' }));
+    player.event({ type: 'begun', step: player.step });
+    const asked = player.sight.serial;
+    player.learn(foreignLease(10n, 5));
+    const answer = {
+      kind: 'present',
+      lease: foreignLease(10n, 5, { idleMs: 35_000 }),
+      asked,
+    } as const;
+    player.sight = observe(player.sight, answer, player.now);
+    player.event({ type: 'news', sight: player.sight, holdOffMs: 0 });
+    player.event({ type: 'answered', request: 'read', verdict: { kind: 'ok' } });
+    expect(player.step).toMatchObject({ do: 'write', write: { intent: 'claim', base: 10n } });
+  });
+
   it('of an older version counts when a read says so that was asked after: history was rewound', () => {
     const player = new Player().read(foreignLease(100n, 5)).wait(2_000);
     player.read(vacantLease(7n));
-    expect(player.send('claim').base.version).toBe(7n);
+    expect(player.sight).toMatchObject({ version: 7n, firstSeenAt: 2_000 });
+    const claim = player.send('claim');
+    expect(claim.change.mark?.token).toBe(7n);
   });
 });
 

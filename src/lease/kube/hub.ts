@@ -213,6 +213,7 @@ export class NamespaceHub {
   }
 
   #refresh(subscriber: Subscriber): void {
+    if (this.#subscribers.get(subscriber.name) !== subscriber) return;
     const { isAdopted, narrow, isLive } = subscriber;
     const on = narrow?.isLive === true || (isAdopted && this.#wide?.isLive === true);
     if (on === isLive) return;

@@ -30,11 +30,14 @@ export function parseJson(text: string): unknown {
 
 /** The same text for the same content, whatever the order of the keys. */
 export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (!isObject(value)) return JSON.stringify(value ?? null);
-  const entries = Object.keys(value)
-    .filter((key) => value[key] !== undefined)
-    .sort()
-    .map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`);
-  return `{${entries.join(',')}}`;
+  return JSON.stringify(sorted(value) ?? null);
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (!isObject(value)) return value;
+  // Without a prototype, so that even a key named `__proto__` is only a key.
+  const result = Object.create(null) as Record<string, unknown>;
+  for (const key of Object.keys(value).sort()) result[key] = sorted(value[key]);
+  return result;
 }

@@ -8,6 +8,7 @@ import { exchange, retryAfterMs } from './exchange.js';
 import type { Exchanged } from './exchange.js';
 import { Gate } from './gate.js';
 import { AgentPool } from './pool.js';
+import { monotonicOf } from './monotonic.js';
 import { DeadlineQueue } from './queue.js';
 import { brokenConnection, unsendable } from './unreachable.js';
 
@@ -46,7 +47,6 @@ interface Entry {
   readonly resolve: (reply: Reply) => void;
   readonly cleanUps: (() => void)[];
   request: ClientRequest | null;
-  /** Asked once per request, and for nothing else: a reading of the clock costs a system call. */
   leftAt: number;
   generation: number;
   /** Occupies one of the sockets that we allow ourselves. */
@@ -65,6 +65,7 @@ const MANY_LEASES = 100;
 export class Transport {
   readonly #endpoint: Endpoint;
   readonly #clock: Clock;
+  readonly #now: () => number;
   readonly #silentMs: number;
   readonly #onSilence: (sentAt: number) => void;
   readonly #queue = new DeadlineQueue<Entry>();
@@ -80,6 +81,7 @@ export class Transport {
   constructor({ endpoint, clock, silentMs = SILENT_MS, onSilence }: TransportOptions) {
     this.#endpoint = endpoint;
     this.#clock = clock;
+    this.#now = monotonicOf(clock);
     this.#silentMs = silentMs;
     this.#onSilence = onSilence ?? (() => undefined);
     this.#pool = new AgentPool(endpoint.isSecure);
@@ -94,7 +96,7 @@ export class Transport {
         ...{ isBusy: false, isSilent: false, isDone: false },
       };
       if (this.#isClosed) {
-        this.#finish(entry, refused(new ClosedError()));
+        this.#finish(entry, closed());
         return;
       }
       const { signal } = options;
@@ -120,12 +122,11 @@ export class Transport {
   close(): void {
     this.#isClosed = true;
     this.#cancelWakeUp?.();
-    for (const entry of this.#queue.drain()) this.#finish(entry, refused(new ClosedError()));
+    for (const entry of this.#queue.drain()) this.#finish(entry, closed());
     for (const entry of this.#flying) {
       const wasSent = entry.request !== null;
       entry.request?.destroy();
-      const error = new ClosedError();
-      this.#finish(entry, wasSent ? { kind: 'unknown', error } : refused(error));
+      this.#finish(entry, wasSent ? { kind: 'unknown', error: new ClosedError() } : closed());
     }
     this.#pool.swap();
   }
@@ -216,7 +217,7 @@ export class Transport {
     const { method, path } = entry.call;
     if (result.kind === 'answered') {
       debug('%s %s: %d', method, path, result.status);
-      this.#gate.answered(result.status, retryAfterMs(result.headers), () => this.#now());
+      this.#gate.answered(result.status, retryAfterMs(result.headers), this.#now);
       const answeredAt = Date.parse(result.headers.date ?? '');
       const { status, body } = result;
       this.#finish(entry, {
@@ -263,10 +264,6 @@ export class Transport {
     entry.resolve(reply);
     this.#pump();
   }
-
-  #now(): number {
-    return this.#clock.now().monotonic;
-  }
 }
 
 function cleanUp(entry: Entry): void {
@@ -275,6 +272,10 @@ function cleanUp(entry: Entry): void {
 
 function refused(error: SyncError): Refused {
   return { kind: 'refused', error, transient: true };
+}
+
+function closed(): Refused {
+  return { kind: 'refused', error: new ClosedError(), transient: false };
 }
 
 function bodyHeaders(body: string): Record<string, string | number> {

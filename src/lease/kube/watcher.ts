@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import { readEvent } from './event.js';
 import type { WatchEvent } from './event.js';
 import { LineSplitter } from './lines.js';
+import { monotonicOf } from './monotonic.js';
 import type { StreamEnd, StreamOpener } from './stream.js';
 
 const debug = createDebug('metaparticle:sync:watch');
@@ -47,6 +48,7 @@ const LIFETIME_SECONDS = { min: 240, spread: 240 };
 export class Watcher {
   readonly #options: WatcherOptions;
   readonly #clock: Clock;
+  readonly #now: () => number;
   readonly #closing = new AbortController();
   #connection = new AbortController();
   #position: bigint | null;
@@ -56,6 +58,10 @@ export class Watcher {
   #isStarting = false;
   #openedAt: number;
   #heardAt = -Infinity;
+  /** The connection of now has told something. */
+  #hasHeard = false;
+  /** Connections in a row that ended as soon as they were open. */
+  #quickEnds = 0;
   /** Suspected since it was last heard: the position itself may be wrong (history rewound). */
   #doubts = 0;
   /** What the listener knows may lack something that is not told again. */
@@ -65,6 +71,7 @@ export class Watcher {
   constructor(options: WatcherOptions) {
     this.#options = options;
     this.#clock = options.clock;
+    this.#now = monotonicOf(options.clock);
     this.#position = options.from;
     this.#openedAt = this.#now();
     void this.#run();
@@ -117,7 +124,7 @@ export class Watcher {
     this.#openedAt = this.#now();
     this.#isRunning = true;
     this.#isStarting = this.#position === null && !this.#options.isSingle;
-    const heardBefore = this.#heardAt;
+    this.#hasHeard = false;
     const splitter = new LineSplitter(
       (line) => this.#hear(line, connection),
       () => this.#skip(),
@@ -134,27 +141,27 @@ export class Watcher {
       connection.signal,
     );
     this.#isRunning = false;
-    const wasLive = this.#isLive;
-    if (wasLive) this.#setLive(false);
-    if (wasLive && this.#position === null) this.#hasGap = true;
     if (this.#isClosed()) return;
     debug('%s: %s', this.#options.selection, describe(end));
-    const hasSettled = wasLive && this.#now() - this.#openedAt >= SETTLED_MS;
-    await this.#conclude(end, connection.signal, hasSettled, this.#heardAt > heardBefore);
+    const hasSettled = this.#isLive && this.#now() - this.#openedAt >= SETTLED_MS;
+    if (this.#isLive && this.#position === null) this.#hasGap = true;
+    if (this.#isLive) this.#setLive(false);
+    this.#quickEnds = hasSettled ? 0 : this.#quickEnds + 1;
+    await this.#conclude(end, connection.signal, hasSettled);
   }
 
   async #conclude(
     end: StreamEnd,
     { aborted, reason }: AbortSignal,
     hasSettled: boolean,
-    hasHeard: boolean,
   ): Promise<void> {
     if (aborted && reason instanceof ServerSaid) {
       this.#afterError(reason);
       return;
     }
     if (aborted) return;
-    if (end.kind === 'ended' && (hasSettled || hasHeard)) return;
+    const wasUseful = this.#hasHeard && this.#quickEnds === 1;
+    if (end.kind === 'ended' && (hasSettled || wasUseful)) return;
     if (end.kind === 'refused') return this.#afterRefusal(end);
     // Many watches break in one moment when a server goes; they need not come back in one.
     if (hasSettled) return this.#sleep(Math.random() * BACK_OFF.minTimeout);
@@ -259,10 +266,6 @@ export class Watcher {
 
   #isClosed(): boolean {
     return this.#closing.signal.aborted;
-  }
-
-  #now(): number {
-    return this.#clock.now().monotonic;
   }
 }
 

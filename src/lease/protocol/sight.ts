@@ -61,9 +61,10 @@ export function observe(sight: Sight, news: News, now: number): Sight {
     return { kind: 'unordered', serial: sight.serial + 1, version: sight.version };
   }
   if (lease.version > sight.version) return changed(sight, lease, lease.version, now);
+  // Also when an event overtook the answer: it is the same object, and only a read tells how idle it is.
+  const isSame = lease.version === sight.version && sight.kind === 'present';
+  if (isSame) return news.asked === null ? sight : heardAgain(sight, lease, now);
   if (!isAnswer) return sight;
-  if (lease.version === sight.version && sight.kind === 'present')
-    return heardAgain(sight, lease, now);
   return changed(nothingSeen, lease, lease.version, now, sight.serial + 1);
 }
 

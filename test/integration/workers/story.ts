@@ -1,0 +1,84 @@
+// Tests that mostly wait: for a lease to run out, for an outage to end. Each runs on every cluster
+// there is, and all those of one file run at the same time, each with a cluster and workers to itself.
+import { afterAll, it } from '@jest/globals';
+import { clusters, openReal } from '../cluster.js';
+import type { Cluster, ClusterKind } from '../cluster.js';
+import { sharedCluster, startControlPlane } from '../control-plane.js';
+import type { ControlPlane } from '../control-plane.js';
+import { Crew } from './crew.js';
+
+export interface Story {
+  readonly cluster: Cluster;
+  readonly crew: Crew;
+}
+
+/** Tells it on the embedded server, and on the real API server of this run if there is one. */
+export function tellEverywhere(
+  name: string,
+  limitMs: number,
+  story: (of: Story) => Promise<void>,
+): void {
+  for (const kind of clusters()) tell(name, limitMs, kind, story);
+}
+
+/** Tells it on an embedded server, which it may pause. */
+export function tellEmbedded(
+  name: string,
+  limitMs: number,
+  story: (of: Story) => Promise<void>,
+): void {
+  for (const kind of clusters()) if (!kind.real) tell(name, limitMs, kind, story);
+}
+
+/**
+ * Tells it on a control plane that it may pause and restart. Only where the real API server of this
+ * run is ours too: elsewhere it shows as skipped, and one line says why.
+ */
+export function tellOnControlPlane(
+  name: string,
+  limitMs: number,
+  story: (of: Story & { readonly plane: ControlPlane }) => Promise<void>,
+): void {
+  const found = sharedCluster();
+  if (found?.kind !== 'local') {
+    const why = found?.kind === 'named' ? 'a named cluster is not ours to pause' : 'there is none';
+    process.stderr.write(`${name}: skipped on a real API server (${why})\n`);
+    it.skip(`${name}, real API server`, () => undefined);
+    return;
+  }
+  let plane: ControlPlane | undefined;
+  const open = async (): Promise<Cluster> => {
+    const started = await startControlPlane();
+    if (started.kind === 'none') throw new Error(started.reason);
+    plane = started;
+    return openReal(started);
+  };
+  const title = `kube-apiserver ${found.version}`;
+  tell(name, limitMs, { title, real: true, open }, async (of) => {
+    if (plane !== undefined) await story({ ...of, plane });
+  });
+  // A namespace of a server that ends is gone with it: nothing has to be removed.
+  afterAll(() => plane?.stop());
+}
+
+function tell(
+  name: string,
+  limitMs: number,
+  { title, real, open }: ClusterKind,
+  story: (of: Story) => Promise<void>,
+): void {
+  const crew = new Crew();
+  let cluster: Cluster | undefined;
+  it.concurrent(
+    `${name}, ${title}`,
+    async () => {
+      cluster = await open();
+      await story({ cluster, crew });
+    },
+    limitMs,
+  );
+  afterAll(async () => {
+    await crew.disband();
+    if (!real || cluster?.controlPlane === undefined) await cluster?.close();
+  }, 30_000);
+}
