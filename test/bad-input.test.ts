@@ -1,5 +1,5 @@
 // What bad input and bad days get: each row of the table in the README, by class, code and message.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   AcquireTimeoutError,
   ApiError,
@@ -13,7 +13,7 @@ import {
   UnauthorizedError,
   UnsupportedLeaseError,
 } from '@metaparticle/sync';
-import type { LoggedRequest } from '@metaparticle/sync/testing';
+import type { LeaseServer, LoggedRequest } from '@metaparticle/sync/testing';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -87,75 +87,42 @@ describe('bad options', () => {
   });
 });
 
-describe('no cluster', () => {
-  let workshop: Workshop;
-  beforeAll(async () => {
-    workshop = await Workshop.open();
-  });
-  afterAll(() => workshop[Symbol.asyncDispose]());
-
-  /** The error of a lock in a process that has nothing but this environment. */
-  async function errorIn(env: Readonly<Record<string, string | undefined>>): Promise<ErrorJson> {
-    const script = `
-      import { NoClusterConfigError } from './sync/index.js';
-      const error = await new Lock('job').acquire().catch((error) => error);
-      console.log(JSON.stringify({ ...error.toJSON(), isIt: error instanceof NoClusterConfigError }));`;
-    const HOME = join(workshop.folder, 'home');
-    const bare = {
-      HOME,
-      USERPROFILE: HOME,
-      KUBECONFIG: undefined,
-      KUBERNETES_SERVICE_HOST: undefined,
-    };
-    const { stdout } = await workshop.run(script, { env: { ...bare, ...env } });
-    return JSON.parse(stdout) as ErrorJson;
-  }
-
-  it('no kubeconfig and not in a cluster: says what was looked for, and the way out', async () => {
-    const { message, ...error } = await errorIn({});
-    expect(error).toMatchObject({ code: 'ERR_NO_CLUSTER_CONFIG', isIt: true, retryable: false });
-    const looked = ['$KUBECONFIG (not set)', '~/.kube/config', 'the service account of a pod'];
-    for (const part of looked) expect(message).toContain(part);
-    expect(message).toContain("startLeaseServer() from '@metaparticle/sync/testing'");
-    expect(error.looked).toHaveLength(3);
-  });
-
-  it('a kubeconfig that is not there, or is none: names it', async () => {
-    const missing = join(workshop.folder, 'missing');
-    const garbled = join(workshop.folder, 'garbled');
-    await writeFile(garbled, 'clusters: [');
-    const errors = await Promise.all(
-      [missing, garbled].map((KUBECONFIG) => errorIn({ KUBECONFIG })),
-    );
-    for (const [index, file] of [missing, garbled].entries()) {
-      expect(errors[index]).toMatchObject({ code: 'ERR_NO_CLUSTER_CONFIG', isIt: true });
-      expect(errors[index]?.message).toContain(`$KUBECONFIG (${file})`);
-    }
-  });
-});
-
-interface ErrorJson {
-  readonly message: string;
-  readonly looked: readonly string[];
+interface Trouble {
+  readonly title: string;
+  readonly start: (api: LeaseServer) => unknown;
+  readonly words: RegExp;
+  /** Without an answer, that is only known when the limit of the request is over. */
+  readonly isSilent?: boolean;
 }
 
-type Trouble = (world: World) => void | Promise<void>;
-
-const troubles: readonly (readonly [string, Trouble, RegExp])[] = [
-  ['nobody listens', (world) => world.api.close(), /ECONNREFUSED/],
-  ['429', (world) => void world.api.faults.status({ code: 429, retryAfterSeconds: 30 }), /429/],
-  [
-    '500',
-    (world) => void world.api.faults.status({ code: 500, message: 'etcd is away' }),
-    /500 .*etcd is away/,
-  ],
-  [
-    '503 of a proxy',
-    (world) => void world.api.faults.status({ code: 503, body: '<h1>Bad</h1>' }),
-    /503 .*Bad/,
-  ],
-  ['no answer', (world) => void world.api.faults.hang(), /no answer within|no usable answer/],
-  ['dropped connections', (world) => void world.api.faults.dropBefore(), /cannot be reached/],
+const troubles: readonly Trouble[] = [
+  { title: 'nobody listens', start: (api) => api.close(), words: /ECONNREFUSED/ },
+  {
+    title: '429',
+    start: ({ faults }) => faults.status({ code: 429, retryAfterSeconds: 30 }),
+    words: /gives no answer: 429/,
+  },
+  {
+    title: '500',
+    start: ({ faults }) => faults.status({ code: 500, message: 'etcd is away' }),
+    words: /gives no answer: 500 .*etcd is away/,
+  },
+  {
+    title: 'the 503 of a proxy',
+    start: ({ faults }) => faults.status({ code: 503, body: '<h1>Bad Gateway</h1>' }),
+    words: /gives no answer: 503 +Bad Gateway/,
+  },
+  {
+    title: 'dropped connections',
+    start: ({ faults }) => faults.dropBefore(),
+    words: /cannot be reached: socket hang up/,
+  },
+  {
+    title: 'no answer',
+    start: ({ faults }) => faults.hang(),
+    words: /no answer within|no usable answer/,
+    isSilent: true,
+  },
 ];
 
 type Outsider = (world: World) => void;
@@ -202,6 +169,49 @@ const outsiders: readonly (readonly [string, Outsider, 'deleted' | 'taken-over',
 
 // One block, since Jest lets only tests of one block wait beside each other.
 describe('bad days', () => {
+  it.concurrent(
+    'no kubeconfig and not in a cluster, or none that can be read: rejects at once',
+    async () => {
+      await using workshop = await Workshop.open();
+      const [missing, garbled] = [
+        join(workshop.folder, 'missing'),
+        join(workshop.folder, 'garbled'),
+      ];
+      await writeFile(garbled, 'clusters: [');
+      const script = `
+      import { NoClusterConfigError } from './sync/index.js';
+      const errors = [];
+      for (const file of [undefined, ${JSON.stringify(missing)}, ${JSON.stringify(garbled)}]) {
+        delete process.env.KUBECONFIG;
+        if (file !== undefined) process.env.KUBECONFIG = file;
+        const error = await new Lock('job').acquire().catch((error) => error);
+        errors.push({ ...error.toJSON(), isIt: error instanceof NoClusterConfigError });
+      }
+      console.log(JSON.stringify(errors));`;
+      const HOME = join(workshop.folder, 'home');
+      const env = { HOME, USERPROFILE: HOME, KUBERNETES_SERVICE_HOST: undefined };
+      const { stdout } = await workshop.run(script, { env });
+      const errors = JSON.parse(stdout) as { message: string; looked: string[] }[];
+      const files = ['not set', missing, garbled];
+      expect(errors).toHaveLength(files.length);
+      for (const [index, { message, ...error }] of errors.entries()) {
+        expect(error).toMatchObject({
+          code: 'ERR_NO_CLUSTER_CONFIG',
+          isIt: true,
+          retryable: false,
+        });
+        const looked = [
+          `$KUBECONFIG (${files[index] ?? ''})`,
+          '~/.kube/config',
+          'of a pod (/var/run/',
+        ];
+        for (const part of looked) expect(message).toContain(part);
+        expect(error.looked).toHaveLength(3);
+        expect(message).toContain("startLeaseServer() from '@metaparticle/sync/testing'");
+      }
+    },
+  );
+
   it.concurrent('401 at first: rejects at once', async () => {
     await using world = await World.start();
     world.api.revokeToken(world.api.kubeConfig.getCurrentUser().token);
@@ -340,12 +350,12 @@ describe('bad days', () => {
   ])('%s while holding: belief goes on until its end', async (_, refuse) => {
     await using world = await World.start();
     const handle = await world.lock('job').acquire();
-    const acquiredAt = performance.now();
+    const beliefEndsAt = performance.now() + handle.remainingMs();
     refuse(world);
     await until('a loss', () => handle.signal.aborted, 6_000);
-    const heldMs = performance.now() - acquiredAt;
-    expect(heldMs).toBeGreaterThan(quickBeliefMs - 300);
-    expect(heldMs).toBeLessThan(quickBeliefMs + 1_000);
+    const lateMs = performance.now() - beliefEndsAt;
+    expect(lateMs).toBeGreaterThan(-20);
+    expect(lateMs).toBeLessThan(1_000);
     const parts = [/^lock default\/job \(token \d+\) is lost: it could not be renewed in time$/];
     const loss = expectError(handle.signal.reason, LockLostError, 'ERR_LOCK_LOST', ...parts);
     expect(loss.reason).toBe('expired');
@@ -402,35 +412,54 @@ describe('bad days', () => {
     },
   );
 
-  it.concurrent.each(troubles)('%s: tryAcquire gives up after 5 s', async (_, trouble, words) => {
-    await using world = await World.start();
-    await trouble(world);
-    const call = world.lock('job').tryAcquire();
-    const tookMs = await elapsed(call);
-    expect(tookMs).toBeGreaterThan(4_800);
-    expect(tookMs).toBeLessThan(6_500);
-    const parts = [
-      /^lock default\/job: the API server gave no usable answer within 5000 ms: /,
-      words,
-    ];
-    const error = await rejection(call);
-    const unreachable = expectError(error, ApiUnreachableError, 'ERR_API_UNREACHABLE', ...parts);
-    expect(unreachable).toMatchObject({ retryable: true, server: expect.stringContaining('http') });
-  });
+  it.concurrent.each(troubles)(
+    '$title: tryAcquire gives up after 5 s',
+    async ({ start, words }) => {
+      await using world = await World.start();
+      await start(world.api);
+      const call = world.lock('job').tryAcquire();
+      const tookMs = await elapsed(call);
+      expect(tookMs).toBeGreaterThan(4_800);
+      expect(tookMs).toBeLessThan(8_000);
+      const parts = [
+        /^lock default\/job: the API server gave no usable answer within 5000 ms: /,
+        words,
+      ];
+      const error = await rejection(call);
+      const unreachable = expectError(error, ApiUnreachableError, 'ERR_API_UNREACHABLE', ...parts);
+      expect(unreachable).toMatchObject({ retryable: true, server: world.url });
+    },
+  );
 
   it.concurrent.each(troubles)(
-    '%s: acquire waits, and says why it could not',
-    async (_, trouble, words) => {
+    '$title: acquire waits, and says why it could not',
+    async ({ start, words, isSilent = false }) => {
       await using world = await World.start();
-      await trouble(world);
+      await start(world.api);
       const error = await rejection(world.lock('job').acquire({ timeoutMs: 1_500 }));
-      const parts = [/^lock default\/job not acquired within 1[5-9]\d\d ms: no holder was seen/];
+      const parts = [
+        /^lock default\/job not acquired within (1[5-9]|2\d)\d\d ms: no holder was seen/,
+      ];
       const timedOut = expectError(error, AcquireTimeoutError, 'ERR_ACQUIRE_TIMEOUT', ...parts);
       expect(timedOut).toMatchObject({ holder: null, lock: 'default/job', retryable: true });
       expect(timedOut.waitedMs).toBeGreaterThanOrEqual(1_499);
-      if (words.test('no answer within')) return;
+      if (isSilent) return;
       expectError(timedOut.cause, ApiUnreachableError, 'ERR_API_UNREACHABLE', words);
       expect(timedOut.message).toMatch(/; last failure: the API server /);
+    },
+  );
+
+  it.concurrent.each(['<h1>404 Not Found</h1>', ''])(
+    'the 404 of a proxy in front is no loss (%j)',
+    async (body) => {
+      await using world = await World.start();
+      const handle = await world.lock('job').acquire();
+      const match = { verb: ['get', 'update'] } as const;
+      const fault = world.api.faults.status({ match, code: 404, body, times: 2 });
+      await sleep(quickBeliefMs);
+      expect(fault.hits).toBe(2);
+      expect(handle.isHeld()).toBe(true);
+      expect(await handle.release()).toBe(true);
     },
   );
 
@@ -542,8 +571,15 @@ describe('bad days', () => {
     const handle = await world.lock('job').acquire();
     const tookMs = performance.now() - startedAt;
     expect(tookMs).toBeGreaterThanOrEqual(waitMs - 5);
-    expect(tookMs).toBeLessThan(waitMs + 1_000);
+    expect(tookMs).toBeLessThan(waitMs + 1_900);
     expect(await handle.release()).toBe(true);
+  });
+
+  it.concurrent('a foreign record with all transitions used up can be claimed', async () => {
+    await using world = await World.start();
+    world.occupy('job', { holderIdentity: '', leaseTransitions: 2 ** 31 - 1 });
+    expect((await world.lock('job').tryAcquire())?.isHeld()).toBe(true);
+    expect(world.spec('job').leaseTransitions).toBe(2 ** 31 - 1);
   });
 
   it.concurrent('a foreign record keeps what we do not understand', async () => {

@@ -1,6 +1,7 @@
-import { describe, expect, it } from '@jest/globals';
-import { InvalidOptionError, Lock, type LockOptions } from '@metaparticle/sync';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { InvalidOptionError, LeaseClient, Lock, type LockOptions } from '@metaparticle/sync';
 import fc from 'fast-check';
+import { hostname } from 'node:os';
 import {
   checkDuration,
   checkIdentity,
@@ -93,6 +94,7 @@ describe('renewIntervalMs and marginMs', () => {
 
   it('leave room for a missed renewal, to the millisecond', () => {
     accepted({ leaseDurationMs: 15_000, renewIntervalMs: 6_000, marginMs: 2_000 });
+    refused({ renewIntervalMs: 6_000, marginMs: 2_001 }, 'renewIntervalMs', '13000 > 15000 − 2001');
     refused(
       { leaseDurationMs: 15_000, renewIntervalMs: 6_001, marginMs: 2_000 },
       'renewIntervalMs',
@@ -233,6 +235,29 @@ describe('lengths', () => {
     refused({ labels: { [`${most}a`]: '' } }, 'labels');
     refused({ labels: { [`${prefix}a/a`]: '' } }, 'labels');
     refused({ labels: { a: `${most}a` } }, 'labels', 'at most 63');
+  });
+});
+
+describe('the identity of a client', () => {
+  const podName = process.env.POD_NAME;
+  afterEach(() => {
+    if (podName === undefined) delete process.env.POD_NAME;
+    else process.env.POD_NAME = podName;
+  });
+
+  it('is the option, else the name of the pod', () => {
+    process.env.POD_NAME = ' web-7 \n';
+    expect(new LeaseClient().identity).toBe('web-7');
+    expect(new LeaseClient({ identity: 'mine' }).identity).toBe('mine');
+  });
+
+  it.each(['', ' '])('else the name of the host and something random (POD_NAME=%j)', (name) => {
+    process.env.POD_NAME = name;
+    const [one, other] = [new LeaseClient().identity, new LeaseClient().identity];
+    expect(one).toMatch(/_[\w-]{8}$/);
+    expect(one.slice(0, -9)).toBe(hostname());
+    expect(one).not.toBe(other);
+    expect(() => checkIdentity(one)).not.toThrow();
   });
 });
 

@@ -52,6 +52,17 @@ describe('a silent connection', () => {
     expect(proxy.connections).toBe(2);
   });
 
+  it('takes the idle ones beside it along', async () => {
+    await Promise.all([get(transport, 'a'), get(transport, 'b')]);
+    proxy.freeze();
+    const begin = now();
+    void get(transport, 'first', { limitMs: 1500 });
+    await until('it falls silent', () => silences.length > 0);
+    expect(gistOf(await get(transport, 'again'))).toBe('200');
+    expect(now() - begin).toBeLessThan(1100);
+    expect(proxy.connections).toBe(3);
+  });
+
   it('frees the queue behind it, also when both connections are frozen', async () => {
     await Promise.all([get(transport, 'a'), get(transport, 'b')]);
     expect(proxy.connections).toBe(2);
@@ -80,6 +91,23 @@ describe('a silent connection', () => {
     expect([gistOf(reply), silent]).toEqual(['200', 1]);
   });
 
+  it('is waited for longer when the last answer was slow, until one is fast again', async () => {
+    let delayMs = 900;
+    server.handler = (seen, response) => void setTimeout(() => ok(seen, response), delayMs);
+    const isSilent = async (): Promise<boolean> => {
+      let silent = false;
+      const reply = await get(transport, 'a', { onSilent: () => (silent = true) });
+      expect(gistOf(reply)).toBe('200');
+      return silent;
+    };
+    expect(await isSilent()).toBe(true);
+    expect(await isSilent()).toBe(false);
+    delayMs = 0;
+    expect(await isSilent()).toBe(false);
+    delayMs = 900;
+    expect(await isSilent()).toBe(true);
+  });
+
   it('does not speak against the connection that replaced it', async () => {
     const held: (() => void)[] = [];
     server.handler = (seen, response) => held.push(() => ok(seen, response));
@@ -94,7 +122,8 @@ describe('a silent connection', () => {
     const connections = server.seen.filter(({ path }) => path.startsWith('/new'));
     expect(connections.map(({ connection }) => connection)).toEqual([3, 3]);
     for (const answer of held) answer();
-    await Promise.all([early, late]);
+    expect((await Promise.all([early, late])).map(gistOf)).toEqual(['200', '200']);
+    await until('the replaced ones are closed', () => proxy.open === 1);
   });
 });
 

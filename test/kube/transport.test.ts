@@ -176,7 +176,7 @@ describe('the queue', () => {
     const answer = holdAnswers();
     const all = ['a', 'b', 'c', 'd', 'e'].map((name) => get(transport, name));
     transport.holding(101);
-    await until('four arrive', () => server.seen.length >= 4);
+    await until('four arrive', () => server.seen.length >= 4, 500);
     await sleep(50);
     expect(server.seen).toHaveLength(4);
     transport.holding(100);

@@ -14,6 +14,8 @@ export const longAgo = '2020-01-01T00:00:00.000000Z';
 
 export class World implements AsyncDisposable {
   readonly api: LeaseServer;
+  /** Of the server, also when it is closed. */
+  readonly url: string;
   /** What every client of this world was warned of. */
   readonly warnings: SyncWarning[] = [];
   readonly #clients: LeaseClient[] = [];
@@ -21,6 +23,7 @@ export class World implements AsyncDisposable {
 
   private constructor(api: LeaseServer) {
     this.api = api;
+    this.url = api.url;
   }
 
   static async start(options?: LeaseServerOptions): Promise<World> {

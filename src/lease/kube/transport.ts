@@ -47,7 +47,7 @@ interface Entry {
   readonly resolve: (reply: Reply) => void;
   readonly cleanUps: (() => void)[];
   request: ClientRequest | null;
-  leftAt: number;
+  sentAt: number;
   generation: number;
   /** Occupies one of the sockets that we allow ourselves. */
   isBusy: boolean;
@@ -56,6 +56,8 @@ interface Entry {
 }
 
 const SILENT_MS = 750;
+/** A server that was slow last time (or is far away, and the connection new) is given so much more time. */
+const PATIENCE = { factor: 1.5, maxMs: 3000 };
 const FEW_SOCKETS = 2;
 const MANY_SOCKETS = 4;
 /** Beyond so many leases one connection's latency leaves too little for renewals. */
@@ -67,6 +69,7 @@ export class Transport {
   readonly #clock: Clock;
   readonly #now: () => number;
   readonly #silentMs: number;
+  #patienceMs: number;
   readonly #onSilence: (sentAt: number) => void;
   readonly #queue = new DeadlineQueue<Entry>();
   readonly #gate = new Gate();
@@ -83,6 +86,7 @@ export class Transport {
     this.#clock = clock;
     this.#now = monotonicOf(clock);
     this.#silentMs = silentMs;
+    this.#patienceMs = silentMs;
     this.#onSilence = onSilence ?? (() => undefined);
     this.#pool = new AgentPool(endpoint.isSecure);
   }
@@ -92,7 +96,7 @@ export class Transport {
     return new Promise((resolve) => {
       const entry: Entry = {
         ...{ call, options, deadline: options.deadline, resolve, cleanUps: [] },
-        ...{ request: null, leftAt: 0, generation: 0 },
+        ...{ request: null, sentAt: 0, generation: 0 },
         ...{ isBusy: false, isSilent: false, isDone: false },
       };
       if (this.#isClosed) {
@@ -163,7 +167,6 @@ export class Transport {
     this.#busy++;
     this.#flying.add(entry);
     this.#gate.left(entry, now);
-    entry.leftAt = now;
     const expire = (): void => this.#giveUp(entry, 'the kubeconfig gave no credentials in time');
     entry.cleanUps.push(this.#clock.after(entry.deadline - now, expire));
     try {
@@ -184,6 +187,7 @@ export class Transport {
     cleanUp(entry);
     entry.generation = this.#pool.generation;
     onSent?.();
+    entry.sentAt = this.#now();
     entry.request = this.#endpoint.open(authorized, agent, method, path + timeout, headers);
     this.#watchOver(entry, entry.request);
     this.#settle(entry, await exchange(entry.request, body));
@@ -196,8 +200,8 @@ export class Transport {
       request.destroy(new Error(`no answer within ${limitMs} ms`));
     };
     entry.cleanUps.push(this.#clock.after(limitMs, onLimit));
-    if (this.#silentMs >= limitMs) return;
-    entry.cleanUps.push(this.#clock.after(this.#silentMs, () => this.#fallSilent(entry)));
+    if (this.#patienceMs >= limitMs) return;
+    entry.cleanUps.push(this.#clock.after(this.#patienceMs, () => this.#fallSilent(entry)));
   }
 
   /** Its place goes to another request on another connection; a late answer is still welcome. */
@@ -206,7 +210,7 @@ export class Transport {
     entry.isSilent = true;
     debug('%s %s: silent', entry.call.method, entry.call.path);
     this.#distrust(entry);
-    this.#onSilence(entry.leftAt);
+    this.#onSilence(entry.sentAt);
     this.#vacate(entry);
     entry.options.onSilent?.();
     this.#pump();
@@ -217,6 +221,7 @@ export class Transport {
     const { method, path } = entry.call;
     if (result.kind === 'answered') {
       debug('%s %s: %d', method, path, result.status);
+      this.#adapt(this.#now() - entry.sentAt);
       this.#gate.answered(result.status, retryAfterMs(result.headers), this.#now);
       const answeredAt = Date.parse(result.headers.date ?? '');
       const { status, body } = result;
@@ -230,6 +235,11 @@ export class Transport {
     debug('%s %s: %s', method, path, error.message);
     this.#distrust(entry, wasIdle);
     this.#finish(entry, brokenConnection(error, mayHaveLeft, this.#endpoint.server));
+  }
+
+  #adapt(tookMs: number): void {
+    const patienceMs = Math.min(PATIENCE.maxMs, tookMs * PATIENCE.factor);
+    this.#patienceMs = Math.max(this.#silentMs, patienceMs);
   }
 
   /**

@@ -223,12 +223,13 @@ export class Watcher {
       connection.abort(new ServerSaid(event.status, event.message));
       return;
     }
-    this.#doubts = 0;
-    this.#wasGone = false;
     if (event.kind === 'unreadable') {
       debug('%s: unreadable line', this.#options.selection);
       return;
     }
+    this.#hasHeard = true;
+    this.#doubts = 0;
+    this.#wasGone = false;
     if (event.kind === 'bookmark' || event.isChange) this.#isStarting = false;
     if (event.version !== null && !this.#isStarting) this.#position = event.version;
     if (event.kind !== 'bookmark') this.#options.listener.event(event);

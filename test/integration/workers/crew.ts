@@ -2,7 +2,6 @@
 // do by messages. What a test starts here is ended by `disband()`, by its process id.
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +23,10 @@ function programs(): Promise<string> {
   return folder;
 }
 
-export type Exit = { readonly code: number | null; readonly signal: string | null };
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
 
 /** A worker process whose program answers `C`. */
 export class Worker<C extends Calls> {

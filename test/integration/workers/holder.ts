@@ -36,7 +36,7 @@ interface Held {
   abortedAt: number | null;
 }
 
-const { options = {}, asks = false } = settings<HolderSettings>();
+const { options = {}, asks = false } = settings() as HolderSettings;
 const client = new LeaseClient();
 const held = new Map<string, Held>();
 const sends = new Map<string, Map<number, number>>();

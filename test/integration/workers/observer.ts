@@ -59,7 +59,7 @@ function observe({ metadata, spec = {} }: ApiObject): Observation {
     at: now(),
     namespace: String(metadata.namespace),
     name: metadata.name,
-    holder: String(spec.holderIdentity ?? ''),
+    holder: typeof spec.holderIdentity === 'string' ? spec.holderIdentity : '',
     renewTime: Date.parse(String(spec.renewTime)),
     transitions: Number(spec.leaseTransitions ?? 0),
   };

@@ -14,7 +14,7 @@ export interface PutSettings {
 
 export type PutCalls = typeof calls;
 
-const { leases } = settings<PutSettings>();
+const { leases } = settings() as PutSettings;
 const client = await connect();
 let lease = await create();
 

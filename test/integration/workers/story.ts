@@ -54,17 +54,16 @@ export function tellOnControlPlane(
     return openReal(started);
   };
   const title = `kube-apiserver ${found.version}`;
-  tell(name, limitMs, { title, real: true, open }, async (of) => {
+  tell(name, limitMs, { title, open }, async (of) => {
     if (plane !== undefined) await story({ ...of, plane });
   });
-  // A namespace of a server that ends is gone with it: nothing has to be removed.
   afterAll(() => plane?.stop());
 }
 
 function tell(
   name: string,
   limitMs: number,
-  { title, real, open }: ClusterKind,
+  { title, open }: Pick<ClusterKind, 'title' | 'open'>,
   story: (of: Story) => Promise<void>,
 ): void {
   const crew = new Crew();
@@ -79,6 +78,6 @@ function tell(
   );
   afterAll(async () => {
     await crew.disband();
-    if (!real || cluster?.controlPlane === undefined) await cluster?.close();
+    await cluster?.close();
   }, 30_000);
 }

@@ -16,7 +16,7 @@ export interface TryResult {
   readonly at: number;
 }
 
-const { name, options = {} } = settings<TrySettings>();
+const { name, options = {} } = settings() as TrySettings;
 const handle = await new Lock(name, { client: new LeaseClient(), ...options }).tryAcquire();
 const result: TryResult = { token: handle?.fencingToken.toString() ?? null, at: now() };
 process.stdout.write(`${JSON.stringify(result)}\n`);
