@@ -15,5 +15,6 @@ export default {
   globalSetup: '<rootDir>/test/integration/global-setup.js',
   globalTeardown: '<rootDir>/test/integration/global-teardown.js',
   maxWorkers: 2,
+  maxConcurrency: 10,
   testTimeout: 20_000,
 };

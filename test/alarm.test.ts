@@ -123,8 +123,8 @@ describe('SAME_IDENTITY', () => {
 describe('ACCESS_LOST', () => {
   it('when a holder is refused', () => {
     const { alarm, codes, warnings } = scene();
-    alarm.refused(holdingAt(5n, 13_000), late);
-    alarm.refused(holdingAt(5n, 13_000), late);
+    alarm.refused(holdingAt(5n, 13_000), 'write', late);
+    alarm.refused(holdingAt(5n, 13_000), 'write', late);
     expect(codes()).toEqual(['ACCESS_LOST']);
     expect(warnings[0]?.message).toBe('lock default/job: refused for now: no answer');
     expect(warnings[0]?.cause).toBe(late);
@@ -132,23 +132,24 @@ describe('ACCESS_LOST', () => {
 
   it('when a candidate is refused what it was allowed before', () => {
     const { alarm, codes } = scene();
-    alarm.refused(seekingWith(seen(5n), ['read', 'write']), late);
+    alarm.refused(seekingWith(seen(5n), ['read', 'write']), 'write', late);
     expect(codes()).toEqual(['ACCESS_LOST']);
   });
 
   it.each<[string, State]>([
     ['one who was never allowed anything: that is told as an error', seekingWith(seen(5n))],
+    ['one who was allowed another thing only', seekingWith(seen(5n), ['read'])],
     ['one who is through', { kind: 'over', end: { how: 'withdrawn' } }],
   ])('not to %s', (_, state) => {
     const { alarm, codes } = scene();
-    alarm.refused(state, late);
+    alarm.refused(state, 'write', late);
     expect(codes()).toEqual([]);
   });
 });
 
 it('different matters are each told', () => {
   const { alarm, codes } = scene();
-  alarm.refused(holdingAt(5n, 13_000), late);
+  alarm.refused(holdingAt(5n, 13_000), 'write', late);
   alarm.look(holdingAt(5n, 13_000), holdingAt(6n, 13_000), at(12_000), undefined);
   expect(codes()).toEqual(['ACCESS_LOST', 'RENEWAL_LATE', 'FOREIGN_EDIT']);
 });

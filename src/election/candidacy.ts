@@ -100,6 +100,8 @@ export class Candidacy {
   async #campaign(wait: Wait, view: LeaseView, connection: Connection): Promise<Won | null> {
     const pass = await view.turns.take(wait.signal);
     try {
+      // The turn may have come in the same moment as the end of the wait.
+      wait.signal.throwIfAborted();
       return await this.#compete(wait, view, connection);
     } catch (error) {
       if (!this.#hasLed || !isSyncError(error) || wait.signal.aborted) throw error;

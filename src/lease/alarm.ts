@@ -1,6 +1,6 @@
 import { SyncWarning, type SyncError, type SyncWarningCode } from '../errors.js';
 import type { Instant } from './clock.js';
-import type { Seeking, State, Terms } from './protocol/state.js';
+import type { Request, Seeking, State, Terms } from './protocol/state.js';
 import { isLate } from './protocol/step.js';
 import { keyOf } from './record.js';
 import type { LeaseView } from './view.js';
@@ -35,9 +35,9 @@ export class Alarm {
   }
 
   /** The server said no to somebody who goes on trying. */
-  refused(state: State, error: SyncError): void {
+  refused(state: State, request: Request, error: SyncError): void {
     const goesOn =
-      state.kind === 'holding' || (state.kind === 'seeking' && state.proven.length > 0);
+      state.kind === 'holding' || (state.kind === 'seeking' && state.proven.includes(request));
     if (goesOn) this.#say('ACCESS_LOST', `refused for now: ${error.message}`, error);
   }
 

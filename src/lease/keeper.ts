@@ -6,7 +6,7 @@ import type { Clock } from './clock.js';
 import { advance } from './protocol/advance.js';
 import { isHeld } from './protocol/holding.js';
 import { seek } from './protocol/seeking.js';
-import type { Event, Over, State, Step, Terms, Verdict } from './protocol/state.js';
+import type { Event, Over, Request, State, Step, Terms, Verdict } from './protocol/state.js';
 import { beliefMs, nextStep, requestBudget } from './protocol/step.js';
 import { keyOf, type Lease } from './record.js';
 import type { Decoration, LeaseStore, Outcome, RequestOptions } from './store.js';
@@ -209,18 +209,18 @@ export class Keeper {
     switch (step.do) {
       case 'read': {
         if (step.why === 'silence') view.suspect();
-        const verdict = this.#learn(await store.read(view.key, options), asked);
+        const verdict = this.#learn('read', await store.read(view.key, options), asked);
         this.#dispatch({ type: 'answered', request: 'read', verdict });
         return;
       }
       case 'create': {
         const outcome = await store.create(view.key, step.change, decoration, options);
-        const verdict = this.#learn(outcome, null);
+        const verdict = this.#learn('create', outcome, null);
         this.#dispatch({ type: 'answered', request: 'create', verdict });
         return;
       }
       case 'delete': {
-        const verdict = this.#learn(await store.delete(step.base, options), null);
+        const verdict = this.#learn('delete', await store.delete(step.base, options), null);
         this.#dispatch({ type: 'answered', request: 'delete', verdict });
         return;
       }
@@ -228,7 +228,7 @@ export class Keeper {
         const { stamp, intent } = step.write;
         const timed = this.#timed(stamp, options);
         const outcome = await store.write(step.base, step.change, decoration, timed);
-        const verdict = this.#learn(outcome, asked);
+        const verdict = this.#learn('write', outcome, asked);
         if (verdict.kind === 'conflict' && intent === 'claim') view.lostRace();
         if (verdict.kind === 'ok') view.measured(this.#ports.clock.now().monotonic - this.#sentAt);
         this.#dispatch({ type: 'settled', stamp, verdict });
@@ -256,7 +256,7 @@ export class Keeper {
   }
 
   /** Passes on what an outcome tells of the lease, and says how the request itself ended. */
-  #learn(outcome: Outcome, asked: number | null): Verdict {
+  #learn(request: Request, outcome: Outcome, asked: number | null): Verdict {
     const { view } = this.#ports;
     switch (outcome.kind) {
       case 'found':
@@ -276,16 +276,12 @@ export class Keeper {
       case 'conflict':
         return { kind: 'conflict' };
       case 'refused':
-        this.#failedWith(outcome.error, outcome.transient);
+        this.#lastFailure = outcome.error;
+        if (!outcome.transient) this.#alarm.refused(this.#state, request, outcome.error);
         return outcome;
       case 'unknown':
-        this.#failedWith(outcome.error, true);
+        this.#lastFailure = outcome.error;
         return { kind: 'unknown' };
     }
-  }
-
-  #failedWith(error: SyncError, isTransient: boolean): void {
-    this.#lastFailure = error;
-    if (!isTransient) this.#alarm.refused(this.#state, error);
   }
 }

@@ -16,6 +16,9 @@ export interface ViewListener {
 /** A watch is kept so long after its last listener, so that taking a lock in a row opens only one. */
 export const LINGER_MS = 30_000;
 
+/** A lost term's record may stand for a duration after it: long enough to see it as a stranger's. */
+const REMEMBERED_NONCES = 64;
+
 /** First guess of a round trip, until one was measured. */
 const ROUND_TRIP_GUESS_MS = 5;
 
@@ -26,6 +29,7 @@ const ROUND_TRIP_GUESS_MS = 5;
 export class LeaseView {
   readonly turns = new Turns();
   readonly #listeners = new Set<ViewListener>();
+  readonly #nonces = new Set<string>();
   #sight: Sight = nothingSeen;
   #rivals: Rivals = noRivals;
   #formerHolder = '';
@@ -74,9 +78,9 @@ export class LeaseView {
     return holdOffMs(this.#rivals, idle, this.#roundTripMs, Math.random());
   }
 
-  /** Whether the nonce belongs to an attempt of this client that is still about. */
+  /** Whether the nonce belongs to an attempt of this client, of now or not long ago. */
   isLocal(nonce: string): boolean {
-    return [...this.#listeners].some((listener) => listener.nonce === nonce);
+    return this.#nonces.has(nonce);
   }
 
   /** @returns the way to leave */
@@ -84,6 +88,7 @@ export class LeaseView {
     this.#stopLingering?.();
     this.#stopLingering = null;
     this.#listeners.add(listener);
+    this.#remember(listener.nonce);
     this.#subscribe();
     if (this.#live) listener.watch(true, false);
     return () => this.#leave(listener);
@@ -100,6 +105,12 @@ export class LeaseView {
     this.#subscription?.close();
     this.#subscription = null;
     this.#live = false;
+  }
+
+  #remember(nonce: string): void {
+    this.#nonces.add(nonce);
+    const [oldest] = this.#nonces;
+    if (this.#nonces.size > REMEMBERED_NONCES && oldest !== undefined) this.#nonces.delete(oldest);
   }
 
   #leave(listener: ViewListener): void {

@@ -56,12 +56,40 @@ export class Wait {
   }
 
   #follow(signal: AbortSignal): void {
-    if (signal.aborted) {
-      this.#ended.abort(signal.reason);
-      return;
-    }
-    const end = (): void => this.#ended.abort(signal.reason);
-    signal.addEventListener('abort', end, { once: true });
-    this.#undo.push(() => signal.removeEventListener('abort', end));
+    if (signal.aborted) return this.#ended.abort(signal.reason);
+    this.#undo.push(onAbort(signal, () => this.#ended.abort(signal.reason)));
   }
+}
+
+interface Followers {
+  readonly all: Set<() => void>;
+  readonly tell: () => void;
+}
+
+const followers = new WeakMap<AbortSignal, Followers>();
+
+/**
+ * Calls back when the signal aborts, until undone. All who wait on one signal share a single listener: a
+ * service may well wait for a hundred locks on one signal, and Node.js warns of more than ten.
+ */
+function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  const shared = followers.get(signal) ?? listen(signal);
+  shared.all.add(callback);
+  return () => {
+    shared.all.delete(callback);
+    if (shared.all.size > 0 || followers.get(signal) !== shared) return;
+    followers.delete(signal);
+    signal.removeEventListener('abort', shared.tell);
+  };
+}
+
+function listen(signal: AbortSignal): Followers {
+  const all = new Set<() => void>();
+  const tell = (): void => {
+    for (const one of [...all]) one();
+  };
+  const shared = { all, tell };
+  followers.set(signal, shared);
+  signal.addEventListener('abort', tell, { once: true });
+  return shared;
 }

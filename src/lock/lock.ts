@@ -95,8 +95,7 @@ export class Lock {
       return handle;
     } catch (error) {
       if (!wait.isTimedOut || isSyncError(error)) throw error;
-      const { holder, lastFailure } = run;
-      throw new AcquireTimeoutError(run.label, holder, wait.waitedMs, lastFailure);
+      throw new AcquireTimeoutError(run.label, run.holder, wait.waitedMs, run.lastFailure);
     }
   }
 
@@ -182,7 +181,9 @@ class Run {
   }
 
   get lastFailure(): SyncError | undefined {
-    return this.#keeper?.lastFailure;
+    const isSilent = this.#view === null || this.#view.sight.kind === 'unknown';
+    const silence = isSilent ? new ApiUnreachableError('no answer yet', this.server) : undefined;
+    return this.#keeper?.lastFailure ?? silence;
   }
 
   get server(): string {
@@ -199,6 +200,8 @@ class Run {
       if (isImpatient && view.turns.isTaken) return null;
       const pass = await view.turns.take(wait.signal);
       try {
+        // The turn may have come in the same moment as the end of the wait.
+        wait.signal.throwIfAborted();
         return await this.#compete(view, connection, wait, isImpatient);
       } finally {
         pass();

@@ -107,8 +107,8 @@ function judgeLease(state: Seeking): Seeking {
         ? `its strategy ${sight.lease.strategy} leaves the choice of holder to coordinated leader election`
         : null;
   if (why === null || state.failure !== null) return state;
-  const name = sight.kind === 'present' ? keyOf(sight.lease.key) : 'found';
-  return { ...state, failure: new UnsupportedLeaseError(name, why) };
+  if (sight.kind !== 'present' && sight.kind !== 'unordered') return state;
+  return { ...state, failure: new UnsupportedLeaseError(keyOf(sight.lease.key), why) };
 }
 
 function seekingSettled(

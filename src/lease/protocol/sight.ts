@@ -36,7 +36,12 @@ export type Sight =
   | Absent
   | Present
   /** A version that is no decimal integer: neither order nor token can be had. */
-  | { readonly kind: 'unordered'; readonly serial: number; readonly version: bigint };
+  | {
+      readonly kind: 'unordered';
+      readonly serial: number;
+      readonly version: bigint;
+      readonly lease: Lease;
+    };
 
 export type News =
   /** `asked`: the serial of the sight when the question was put; `null` for events and write answers. */
@@ -58,7 +63,7 @@ export function observe(sight: Sight, news: News, now: number): Sight {
   }
   const { lease } = news;
   if (lease.version === null) {
-    return { kind: 'unordered', serial: sight.serial + 1, version: sight.version };
+    return { kind: 'unordered', serial: sight.serial + 1, version: sight.version, lease };
   }
   if (lease.version > sight.version) return changed(sight, lease, lease.version, now);
   // Also when an event overtook the answer: it is the same object, and only a read tells how idle it is.

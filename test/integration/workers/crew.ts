@@ -40,9 +40,9 @@ export class Worker<C extends Calls> {
   /** @internal Use `Crew.start()`. */
   constructor(child: ChildProcess) {
     this.#child = child;
-    this.exited = once(child, 'close').then(([code, signal]) =>
-      this.#end({ code, signal } as Exit),
-    );
+    this.exited = new Promise((resolve) => {
+      child.once('close', (code, signal) => resolve(this.#end({ code, signal })));
+    });
     child.on('message', (answer: Answer) => this.#waiting.get(answer.id)?.(answer));
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -77,15 +77,17 @@ export class Worker<C extends Calls> {
   }
 
   /** Rejects when the worker does, when it ends meanwhile, and when it takes too long. */
-  async call<K extends keyof C & string>(
+  call<K extends keyof C & string>(
     call: K,
     argument: Parameters<C[K]>[0],
     limitMs = CALL_LIMIT_MS,
   ): Promise<Awaited<ReturnType<C[K]>>> {
     const id = ++this.#calls;
-    const answer = this.#answer(id, call, limitMs);
+    const answer = this.#answer(id, call, limitMs) as Promise<Awaited<ReturnType<C[K]>>>;
+    // A test that failed meanwhile does not wait for it any more.
+    answer.catch(() => undefined);
     this.#child.send({ id, call, argument } satisfies Request, () => undefined);
-    return (await answer) as Awaited<ReturnType<C[K]>>;
+    return answer;
   }
 
   /** SIGKILL leaves it no time for anything. */
@@ -131,7 +133,8 @@ async function launch(program: string, cluster: Cluster, settings: object): Prom
 
 /** The workers of one test file. */
 export class Crew {
-  readonly #workers: Worker<Calls>[] = [];
+  readonly #workers: { kill(): Promise<Exit> }[] = [];
+  #isDisbanded = false;
 
   /** Starts `program.ts` of this folder, which finds the cluster as any service does: KUBECONFIG. */
   async start<C extends Calls>(
@@ -139,16 +142,13 @@ export class Crew {
     cluster: Cluster,
     settings: object = {},
   ): Promise<Worker<C>> {
-    const worker = new Worker<C>(await launch(program, cluster, settings));
-    this.#workers.push(worker);
-    return worker.ready();
+    return this.#hire(new Worker<C>(await launch(program, cluster, settings))).ready();
   }
 
   /** Runs a program that ends by itself, in time; resolves with what it wrote to standard output. */
   async run(program: string, cluster: Cluster, settings: object, limitMs: number): Promise<string> {
     const child = await launch(program, cluster, settings);
-    const worker = new Worker<Calls>(child);
-    this.#workers.push(worker);
+    const worker = this.#hire(new Worker<Calls>(child));
     let output = '';
     child.stdout?.on('data', (text: string) => (output += text));
     await worker.ended(limitMs);
@@ -157,6 +157,14 @@ export class Crew {
 
   /** Ends all that still run; for `afterAll`. */
   async disband(): Promise<void> {
-    await Promise.all(this.#workers.splice(0).map((worker) => worker.kill()));
+    this.#isDisbanded = true;
+    await Promise.all(this.#workers.map((worker) => worker.kill()));
+  }
+
+  #hire<C extends Calls>(worker: Worker<C>): Worker<C> {
+    this.#workers.push(worker);
+    // Started by a test that ran out of time meanwhile.
+    if (this.#isDisbanded) void worker.kill();
+    return worker;
   }
 }
