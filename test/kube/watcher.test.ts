@@ -67,6 +67,24 @@ it('continues from the last version, whichever line said it', async () => {
   expect(listener.told).toEqual(['v7']);
 });
 
+it('continues from no version of a state that was told in part', async () => {
+  const wide: ServerResponse[] = [];
+  server.handler = (seen, response) => {
+    response.writeHead(200).flushHeaders();
+    if (!seen.query.has('fieldSelector')) wide.push(response);
+  };
+  for (let index = 0; index < 9; index++) {
+    watch.subscribe({ ...key, name: index === 0 ? 'a' : `n${index}` }, null, listener);
+  }
+  await until('it is open', () => wide.length === 1);
+  wide[0]?.end(line('ADDED', 100));
+  await until('it is open again', () => wide.length === 2);
+  wide[1]?.end(line('ADDED', 100) + line('MODIFIED', 120));
+  await until('it is open a third time', () => wide.length === 3);
+  const asked = server.seen.filter(({ query }) => !query.has('fieldSelector'));
+  expect(asked.map(({ query }) => query.get('resourceVersion'))).toEqual(['0', '0', '120']);
+});
+
 it('reads characters and lines that are spread over chunks', async () => {
   watch.subscribe(key, 5n, listener);
   const response = await live();
