@@ -75,19 +75,40 @@ function plainLeaf(value: unknown): unknown {
   return typeof value === 'bigint' ? value.toString() : value;
 }
 
+interface ErrorsByCode {
+  ERR_INVALID_OPTION: InvalidOptionError;
+  ERR_ACQUIRE_TIMEOUT: AcquireTimeoutError;
+  ERR_LOCK_LOST: LockLostError;
+  ERR_UNAUTHORIZED: UnauthorizedError;
+  ERR_FORBIDDEN: ForbiddenError;
+  ERR_NAMESPACE: NamespaceError;
+  ERR_NO_CLUSTER_CONFIG: NoClusterConfigError;
+  ERR_API_UNREACHABLE: ApiUnreachableError;
+  ERR_API: ApiError;
+  ERR_UNSUPPORTED_LEASE: UnsupportedLeaseError;
+  ERR_CLOSED: ClosedError;
+}
+
+/** The class that goes with a code. */
+export type ErrorOf<C> = C extends keyof ErrorsByCode
+  ? ErrorsByCode[C]
+  : C extends SyncWarningCode
+    ? SyncWarning
+    : SyncError;
+
 /**
  * Whether `error` comes from this library, from any installed copy of it, and has the given code if one is
  * asked for.
  */
-export function isSyncError(
+export function isSyncError<C extends SyncErrorCode | SyncWarningCode>(
   error: unknown,
-  code?: SyncErrorCode | SyncWarningCode,
-): error is SyncError {
+  code?: C,
+): error is ErrorOf<C> {
   if (typeof error !== 'object' || error === null || !(brand in error)) return false;
   return code === undefined || (error as SyncError).code === code;
 }
 
-/** An option cannot be used: thrown at construction, never later. */
+/** An option or argument cannot be used: thrown by the constructor or method that it was given to. */
 export class InvalidOptionError extends SyncError {
   readonly code = 'ERR_INVALID_OPTION';
   constructor(
@@ -135,14 +156,14 @@ export class AcquireTimeoutError extends SyncError {
   }
 }
 
-/** Why a lock is no longer ours; `released` only where a released handle is asked to be held. */
+/** Why a lock is no longer ours; `released`: its client was closed, or a released handle is asked to be held. */
 export type LossReason = 'expired' | 'taken-over' | 'deleted' | 'released';
 
 const lossWords: Record<LossReason, string> = {
   expired: 'it could not be renewed in time',
   'taken-over': 'the Lease names another holder',
   deleted: 'the Lease was deleted',
-  released: 'it was released by its holder',
+  released: 'it was released by this process',
 };
 
 /** The lock may no longer be ours: stop the work. It cannot be had back; acquire anew. */
@@ -154,7 +175,9 @@ export class LockLostError extends SyncError {
     readonly fencingToken: bigint,
     cause?: unknown,
   ) {
-    super(`lock ${lock} (token ${fencingToken}) is lost: ${lossWords[reason]}`, { cause });
+    super(`lock ${lock} (token ${fencingToken}) is not held any more: ${lossWords[reason]}`, {
+      cause,
+    });
   }
 }
 

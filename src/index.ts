@@ -28,6 +28,7 @@ export {
   UnauthorizedError,
   UnsupportedLeaseError,
   isSyncError,
+  type ErrorOf,
   type LossReason,
   type SyncErrorCode,
   type SyncErrorInit,

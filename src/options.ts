@@ -91,12 +91,39 @@ export function resolveOptions(
 
 /** @throws InvalidOptionError for an option that does not exist, with those that do */
 export function rejectUnknown(given: unknown, names: readonly string[]): void {
-  if (typeof given !== 'object' || given === null) fail('options', given, 'must be an object');
+  if (!isPlain(given)) {
+    fail('options', describe(given), `must be a plain object with any of ${names.join(', ')}`);
+  }
   for (const [name, value] of Object.entries(given)) {
     if (!names.includes(name)) {
       fail(name, value, `is not an option; there are ${names.join(', ')}`);
     }
   }
+}
+
+/** An object literal, of whatever realm; not, say, an AbortSignal or a client whose braces were forgotten. */
+function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function describe(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  return `an instance of ${value.constructor.name}`;
+}
+
+/** @throws InvalidOptionError unless it is an AbortSignal, of whatever realm, or undefined */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined) return;
+  const { aborted, addEventListener } = (signal ?? {}) as Partial<AbortSignal>;
+  if (typeof aborted === 'boolean' && typeof addEventListener === 'function') return;
+  fail('signal', describe(signal), 'must be an AbortSignal (the `signal` of an AbortController)');
+}
+
+/** @throws InvalidOptionError unless it can be called */
+export function checkFunction(option: string, value: unknown): void {
+  if (typeof value !== 'function') fail(option, value, 'must be a function');
 }
 
 function checkTimings({ leaseDurationMs, renewIntervalMs, marginMs }: ResolvedOptions): void {
@@ -112,6 +139,15 @@ function checkTimings({ leaseDurationMs, renewIntervalMs, marginMs }: ResolvedOp
   checkWhole('marginMs', marginMs, SHORTEST_MARGIN_MS, LONGEST_DURATION_MS);
   const belief = leaseDurationMs - marginMs;
   const needed = 2 * renewIntervalMs + ATTEMPT_MS;
+  const widest = leaseDurationMs - 2 * SHORTEST_RENEW_INTERVAL_MS - ATTEMPT_MS;
+  if (marginMs > widest) {
+    fail(
+      'marginMs',
+      marginMs,
+      `must leave room for renewals: marginMs ≤ leaseDurationMs − 2 × ${SHORTEST_RENEW_INTERVAL_MS} − ` +
+        `${ATTEMPT_MS} ms for an attempt = ${widest}; take a smaller margin or a longer lease`,
+    );
+  }
   if (needed > belief) {
     fail(
       'renewIntervalMs',

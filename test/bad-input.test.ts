@@ -356,7 +356,9 @@ describe('bad days', () => {
     const lateMs = performance.now() - beliefEndsAt;
     expect(lateMs).toBeGreaterThan(-20);
     expect(lateMs).toBeLessThan(1_000);
-    const parts = [/^lock default\/job \(token \d+\) is lost: it could not be renewed in time$/];
+    const parts = [
+      /^lock default\/job \(token \d+\) is not held any more: it could not be renewed in time$/,
+    ];
     const loss = expectError(handle.signal.reason, LockLostError, 'ERR_LOCK_LOST', ...parts);
     expect(loss.reason).toBe('expired');
     expect((loss.cause as { code: string }).code).toMatch(/ERR_(UNAUTHORIZED|FORBIDDEN)/);

@@ -52,7 +52,7 @@ describe('close', () => {
     for (const handle of handles) {
       expect(handle.isHeld()).toBe(false);
       expect(handle.remainingMs()).toBe(0);
-      const words = 'is lost: it was released by its holder';
+      const words = 'is not held any more: it was released by this process';
       expectError(
         thrown(() => handle.assertHeld()),
         LockLostError,
@@ -63,8 +63,8 @@ describe('close', () => {
     await closing;
     expect(names.map((name) => world.holder(name))).toEqual(['', '', '']);
     for (const handle of handles) {
-      // By our own release.
-      expect(handle.signal.aborted).toBe(false);
+      // Whoever holds it did not let go himself: he is told.
+      expect(handle.signal.reason).toMatchObject({ reason: 'released' });
       expect(await handle.release()).toBe(true);
     }
   });

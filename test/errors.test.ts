@@ -154,10 +154,10 @@ describe('messages', () => {
     ['expired', 'it could not be renewed in time'],
     ['taken-over', 'the Lease names another holder'],
     ['deleted', 'the Lease was deleted'],
-    ['released', 'it was released by its holder'],
+    ['released', 'it was released by this process'],
   ] as const)('tell why a lock was lost: %s', (reason, words) => {
     const { message } = new sync.LockLostError('ns/job', reason, 77n);
-    expect(message).toBe(`lock ns/job (token 77) is lost: ${words}`);
+    expect(message).toBe(`lock ns/job (token 77) is not held any more: ${words}`);
   });
 
   it('tell what to change', () => {

@@ -539,7 +539,7 @@ describe('Lock', () => {
       caught(handle),
       LockLostError,
       'ERR_LOCK_LOST',
-      'released by its holder',
+      'released by this process',
     );
     expect(error.reason).toBe('released');
   });
@@ -630,6 +630,19 @@ describe('Lock', () => {
     const handle = await world.lock('job').acquire();
     world.api.faults.forbid(update);
     await expect(handle[Symbol.asyncDispose]()).resolves.toBeUndefined();
+  });
+
+  it('refuses a client, a signal or a controller in the place of options that name them', async () => {
+    await using world = await World.start();
+    const client = world.client();
+    expect(() => new Lock('braces', client as never)).toThrow('got "an instance of LeaseClient"');
+    const lock = world.lock('braces');
+    const controller = new AbortController();
+    await expect(lock.acquire(controller.signal as never)).rejects.toThrow('a plain object');
+    await expect(lock.tryAcquire({ signal: controller as never })).rejects.toThrow(
+      'signal: must be an AbortSignal',
+    );
+    expect(world.api.requests.total).toBe(0);
   });
 });
 

@@ -107,8 +107,8 @@ describe('renewIntervalMs and marginMs', () => {
   it('are also held against a margin that eats up the lease', () => {
     refused(
       { leaseDurationMs: 5_000, marginMs: 4_999 },
-      'renewIntervalMs',
-      '= 5000 > 5000 − 4999 = 1',
+      'marginMs',
+      'marginMs ≤ leaseDurationMs − 2 × 1000 − 1000 ms for an attempt = 2000',
     );
   });
 
@@ -344,7 +344,7 @@ describe('unknown options', () => {
 
   it.each([null, 5, 'fast'])('options must be an object, not %j', (options) => {
     const error = thrown(() => rejectUnknown(options, []));
-    expectError(error, InvalidOptionError, 'ERR_INVALID_OPTION', 'options: must be an object');
+    expectError(error, InvalidOptionError, 'ERR_INVALID_OPTION', 'options: must be a plain object');
   });
 
   it('keeps no prototype from being what it is', () => {

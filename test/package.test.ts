@@ -70,7 +70,14 @@ describe('the packed package', () => {
     const names = await readdir(join(root, 'src'), { recursive: true });
     const sources = names.filter((name) => name.endsWith('.ts')).map((name) => name.slice(0, -3));
     const compiled = sources.flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]);
-    const pages = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
+    const pages = [
+      'CHANGELOG.md',
+      'docs/protocol.md',
+      'docs/testing.md',
+      'LICENSE',
+      'README.md',
+      'package.json',
+    ];
     expect(packed).toEqual([...compiled, ...pages].sort());
   });
 

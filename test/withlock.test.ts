@@ -105,7 +105,7 @@ describe('withLock', () => {
       await until('the loss', () => signal.aborted, 2_000);
       return 'a value that nobody may rely on';
     });
-    const words = 'is lost: the Lease names another holder';
+    const words = 'is not held any more: the Lease names another holder';
     const error = expectError(await rejection(call), LockLostError, 'ERR_LOCK_LOST', words);
     expect(error).toMatchObject({ reason: 'taken-over', fencingToken: token });
     expect(world.holder('job')).toBe('other');
@@ -177,5 +177,28 @@ describe('withLock', () => {
     expect(await isPending(call)).toBe(true);
     await call;
     expect(world.holder('job')).toBe('');
+  });
+
+  it('tells its function when the client is closed under it, and rejects', async () => {
+    await using world = await World.start();
+    const client = world.client();
+    const lock = world.lock('cut', { client });
+    let told: unknown;
+    const work = lock.withLock(async ({ signal, handle }) => {
+      void client.close();
+      told = signal.reason;
+      expect(handle.isHeld()).toBe(false);
+      await sleep(50);
+      return 'done';
+    });
+    await expect(work).rejects.toMatchObject({ code: 'ERR_LOCK_LOST', reason: 'released' });
+    expect(told).toBeInstanceOf(LockLostError);
+  });
+
+  it('wants a function before anything is taken', async () => {
+    await using world = await World.start();
+    const lock = world.lock('early');
+    await expect(lock.withLock('x' as never)).rejects.toMatchObject({ option: 'fn' });
+    expect(world.api.requests.total).toBe(0);
   });
 });

@@ -9,7 +9,7 @@ import { Wait } from '../lease/wait.js';
 import type { ResolvedOptions } from '../options.js';
 import { leaderOf, onLeader, type Leader } from './observer.js';
 import type { ElectionCallbacks } from './options.js';
-import { Term } from './term.js';
+import { Term, report, warn } from './term.js';
 
 /** Pause before campaigning again after a refusal that may pass. */
 const REFUSED_PAUSE_MS = 5_000;
@@ -178,9 +178,9 @@ export class Candidacy {
       if (identity === last) return;
       last = identity;
       try {
-        this.#callbacks.onNewLeader?.(identity);
+        report(this.#callbacks.onNewLeader?.(identity));
       } catch (error) {
-        process.emitWarning(error instanceof Error ? error.message : String(error));
+        warn(error);
       }
     };
   }

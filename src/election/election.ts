@@ -1,6 +1,6 @@
 import { defaultClient, hostOf, type LeaseClient } from '../client.js';
 import { InvalidOptionError } from '../errors.js';
-import { checkDuration, checkName, rejectUnknown } from '../options.js';
+import { checkDuration, checkName, checkSignal, rejectUnknown } from '../options.js';
 import { Candidacy } from './candidacy.js';
 import { observe, type Leader } from './observer.js';
 import { resolveElection, type ElectionOptions, type ResolvedElection } from './options.js';
@@ -48,8 +48,9 @@ export class Election {
    */
   async run(options: RunOptions = {}): Promise<void> {
     rejectUnknown(options, ['signal']);
+    checkSignal(options.signal);
     if (this.#candidacy !== null) {
-      throw new InvalidOptionError('run', this.name, 'may be called again only when it has ended');
+      throw new InvalidOptionError('run', this.name, 'runs already for this election');
     }
     const { lease, callbacks, drainTimeoutMs } = this.#resolved;
     this.#candidacy = new Candidacy(this.name, this.#getClient(), lease, callbacks, drainTimeoutMs);
@@ -94,6 +95,7 @@ export class Election {
    */
   observe(options: RunOptions = {}): AsyncGenerator<Leader | null, void, undefined> {
     rejectUnknown(options, ['signal']);
+    checkSignal(options.signal);
     return observe(this.#getClient(), this.#resolved.lease, this.name, options.signal);
   }
 

@@ -58,7 +58,6 @@ export async function* observe(
   const host = hostOf(client);
   const signals = signal === undefined ? [host.closing] : [signal, host.closing];
   const wait = new Wait(host.clock, signals, Infinity);
-  const letGo = options.keepProcessAlive ? host.keepAlive() : null;
   const undo: (() => void)[] = [];
   try {
     const { connection, view } = await enter(client, options, name, wait);
@@ -70,13 +69,17 @@ export async function* observe(
     });
     undo.push(() => keeper.stop());
     undo.push(onLeader(view, (leader) => changes.put(leader)));
-    for (;;) yield await wait.race(changes.take());
+    for (;;) {
+      // Only while somebody waits for the next: one who looked once must not keep the process alive.
+      const letGo = options.keepProcessAlive ? host.keepAlive() : null;
+      const leader = await wait.race(changes.take()).finally(() => letGo?.());
+      yield leader;
+    }
   } catch (error) {
     if (signal?.aborted !== true || error !== signal.reason) throw error;
   } finally {
     for (const one of undo) one();
     wait.done();
-    letGo?.();
   }
 }
 

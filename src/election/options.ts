@@ -1,7 +1,7 @@
 import type { LeaseClient } from '../client.js';
-import { InvalidOptionError } from '../errors.js';
 import {
   checkDuration,
+  checkFunction,
   resolveOptions,
   type LeaseOptions,
   type ResolvedOptions,
@@ -27,10 +27,13 @@ export interface ElectionCallbacks {
    * that error. No new term starts here while it is unsettled.
    */
   readonly onStartedLeading: (leading: Leading) => unknown;
-  /** Called exactly once per term, after it is not led any more. */
-  readonly onStoppedLeading?: ((reason: StopReason) => void) | undefined;
-  /** Each change of leader that is seen while `run()` is running; `null` when there is none. */
-  readonly onNewLeader?: ((identity: string | null) => void) | undefined;
+  /**
+   * Called exactly once per term, after it is not led any more; not waited for. A throw makes `run()` reject
+   * with it, a rejection is a warning.
+   */
+  readonly onStoppedLeading?: ((reason: StopReason) => unknown) | undefined;
+  /** Each change of leader seen while `run()` is running; `null` for none. What it throws is a warning. */
+  readonly onNewLeader?: ((identity: string | null) => unknown) | undefined;
 }
 
 /** Fixed for the life of an Election. */
@@ -56,14 +59,9 @@ export function resolveElection(options: ElectionOptions): ResolvedElection {
   const { drainTimeoutMs = DRAIN_TIMEOUT_MS } = options;
   checkDuration('drainTimeoutMs', drainTimeoutMs);
   const { onStartedLeading, onStoppedLeading, onNewLeader } = options;
-  checkCallback('onStartedLeading', onStartedLeading);
-  if (onStoppedLeading !== undefined) checkCallback('onStoppedLeading', onStoppedLeading);
-  if (onNewLeader !== undefined) checkCallback('onNewLeader', onNewLeader);
+  checkFunction('onStartedLeading', onStartedLeading);
+  if (onStoppedLeading !== undefined) checkFunction('onStoppedLeading', onStoppedLeading);
+  if (onNewLeader !== undefined) checkFunction('onNewLeader', onNewLeader);
   const callbacks = { onStartedLeading, onStoppedLeading, onNewLeader };
   return { lease, callbacks, drainTimeoutMs };
-}
-
-function checkCallback(name: string, callback: unknown): void {
-  if (typeof callback !== 'function')
-    throw new InvalidOptionError(name, callback, 'must be a function');
 }

@@ -1,3 +1,4 @@
+import { isSyncError } from '../errors.js';
 import type { Keeper } from '../lease/keeper.js';
 import type { ElectionCallbacks, StopReason } from './options.js';
 
@@ -92,7 +93,8 @@ export class Term {
   #lose(loss: unknown): void {
     this.#wind.abort(loss);
     this.#authority.abort(loss);
-    this.#end('lost', () => undefined);
+    const isRevoked = isSyncError(loss, 'ERR_LOCK_LOST') && loss.reason === 'released';
+    this.#end(isRevoked ? 'aborted' : 'lost', () => undefined);
   }
 
   #fail(error: unknown): void {
@@ -111,10 +113,20 @@ export class Term {
     this.#cancelDrain?.();
     letGo();
     try {
-      this.#callbacks.onStoppedLeading?.(reason);
+      report(this.#callbacks.onStoppedLeading?.(reason));
     } catch (error) {
       this.#error ??= { value: error };
     }
     this.#finish();
   }
+}
+
+/** A callback may be an async function although nobody waits for it: its rejection must not end the process. */
+export function report(result: unknown): void {
+  Promise.resolve(result).catch(warn);
+}
+
+/** What a callback threw, where nobody else can be told. */
+export function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error.message : String(error), 'SyncWarning');
 }

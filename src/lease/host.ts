@@ -123,7 +123,7 @@ export class LeaseHost {
   async #close(): Promise<void> {
     const letGo = this.keepAlive();
     this.#closing.abort(new ClosedError());
-    for (const keeper of this.#attempts.keys()) keeper.stop();
+    for (const keeper of this.#attempts.keys()) keeper.revoke();
     await Promise.all(this.#attempts.values());
     for (const view of this.#views.values()) view.close();
     // One that is still being opened (an exec plugin may take its time) is closed as soon as it is there.

@@ -33,7 +33,7 @@ export class LockHandle implements AsyncDisposable {
 
   /**
    * Aborted, with a LockLostError as its reason, once the lock may no longer be ours: before anyone else may
-   * have it, as long as the event loop runs. Not aborted by our own release.
+   * have it, as long as the event loop runs; also when the client is closed under it. Not by our own release.
    */
   get signal(): AbortSignal {
     return this.#keeper.signal;
@@ -73,6 +73,11 @@ export class LockHandle implements AsyncDisposable {
   release(): Promise<boolean> {
     this.#release ??= this.#giveBack();
     return this.#release;
+  }
+
+  /** Plain data for logs; the token as a decimal string. */
+  toJSON(): Record<string, unknown> {
+    return { name: this.name, fencingToken: this.fencingToken.toString(), held: this.isHeld() };
   }
 
   /** As {@link release}; never rejects. */

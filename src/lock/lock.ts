@@ -13,7 +13,9 @@ import { keyOf } from '../lease/record.js';
 import type { LeaseView } from '../lease/view.js';
 import {
   checkDuration,
+  checkFunction,
   checkName,
+  checkSignal,
   rejectUnknown,
   resolveOptions,
   type LeaseOptions,
@@ -86,6 +88,7 @@ export class Lock {
     rejectUnknown(options, ['timeoutMs', 'signal']);
     const { timeoutMs = Infinity, signal } = options;
     checkDuration('timeoutMs', timeoutMs);
+    checkSignal(signal);
     const host = hostOf(this.#getClient());
     const wait = new Wait(host.clock, signals(host, signal), timeoutMs);
     const run = new Run(this.name, this.#options, host, this.#getClient());
@@ -107,6 +110,7 @@ export class Lock {
    */
   async tryAcquire(options: TryAcquireOptions = {}): Promise<LockHandle | null> {
     rejectUnknown(options, ['signal']);
+    checkSignal(options.signal);
     const host = hostOf(this.#getClient());
     const wait = new Wait(host.clock, signals(host, options.signal), TRY_LIMIT_MS);
     const run = new Run(this.name, this.#options, host, this.#getClient());
@@ -129,6 +133,7 @@ export class Lock {
     fn: (held: Held) => T | Promise<T>,
     options: AcquireOptions = {},
   ): Promise<Awaited<T>> {
+    checkFunction('fn', fn);
     const handle = await this.acquire(options);
     const { signal, fencingToken } = handle;
     try {

@@ -136,13 +136,6 @@ describe('what ends a connection', () => {
     expect(listener.words).toEqual(['live', 'pod-1', 'dead', 'live', 'pod-2']);
   });
 
-  it('that knew of no version yet: it starts anew and tells of the gap', async () => {
-    await subscribe();
-    server.faults.closeWatches();
-    await until('it is back', () => listener.gaps === 1);
-    expect(listener.words).toEqual(['live', 'dead', 'live', 'gap']);
-  });
-
   it('again and again: the next waits longer and longer', async () => {
     server.faults.dropBefore({ match: { verb: 'watch' } });
     watch.subscribe(key, null, listener);

@@ -67,6 +67,14 @@ it('continues from the last version, whichever line said it', async () => {
   expect(listener.told).toEqual(['v7']);
 });
 
+it('tells of a gap when it comes back without ever having known a version', async () => {
+  watch.subscribe(key, null, listener);
+  (await live()).destroy();
+  await until('it is back', () => server.seen.length === 2 && listener.isLive);
+  expect(listener.words).toEqual(['live', 'dead', 'live', 'gap']);
+  expect(versionsAsked()).toEqual(['0', '0']);
+});
+
 it('continues from no version of a state that was told in part', async () => {
   const wide: ServerResponse[] = [];
   server.handler = (seen, response) => {
@@ -114,6 +122,29 @@ it.each([
   await sleep(1200);
   expect(server.seen.length).toBeGreaterThan(1);
   expect(server.seen.length).toBeLessThan(6);
+});
+
+it('waits before it asks a server again that said nothing of use', async () => {
+  server.handler = (_seen, response) => response.writeHead(200).end('<html>');
+  watch.subscribe(key, 5n, listener);
+  await until('the second try', () => server.seen.length === 2);
+  const [first, second] = server.seen;
+  expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(240);
+});
+
+it.each([
+  ['in the answer', 200, '{"type":"ERROR","object":{"kind":"Status","code":410}}\n'],
+  ['by the answer', 410, '{"kind":"Status","code":410}'],
+])('starts over at once from a version that is too old, told %s', async (_how, status, body) => {
+  server.handler = ({ query }, response) => {
+    if (query.get('resourceVersion') === '5') response.writeHead(status).end(body);
+    else response.writeHead(200).flushHeaders();
+  };
+  watch.subscribe(key, 5n, listener);
+  await until('the gap', () => listener.gaps === 1);
+  expect(versionsAsked()).toEqual(['5', '0']);
+  const [first, second] = server.seen;
+  expect((second?.at ?? 0) - (first?.at ?? 0)).toBeLessThan(200);
 });
 
 it('takes an ERROR other than 410 for a break: waits, continues, and starts over when it persists', async () => {
