@@ -6,6 +6,8 @@ import type { HolderCalls } from './workers/holder.js';
 import { Observer } from './workers/observer.js';
 import { tellEverywhere } from './workers/story.js';
 import type { Story } from './workers/story.js';
+import { now } from './workers/time.js';
+import type { TryResult } from './workers/try.js';
 
 /** The defaults, or the shortest that leave room for a missed renewal. */
 const TIMINGS = isFull
@@ -15,6 +17,10 @@ const ROUNDS = isFull ? 10 : 1;
 const ROUND_LIMIT_MS = 2 * TIMINGS.leaseDurationMs + 30_000;
 /** Until the next in line listens. */
 const SETTLING_MS = 1_000;
+const EVERY_MS = isFull ? 5_000 : 2_000;
+const TRY_BOUND_MS = 2 * TIMINGS.leaseDurationMs + 15_000;
+/** A process that has tried has nothing to stay for. */
+const TRY_LIMIT_MS = 15_000;
 
 /** From the last commit of each one who was killed to the acquisition by the next. */
 async function takeovers({ cluster, crew }: Story, observer: Observer): Promise<number[]> {
@@ -48,10 +54,41 @@ tellEverywhere(
     const observer = await Observer.open(of.cluster);
     const took = await takeovers(of, observer).finally(() => observer.close());
     const [least, most] = [Math.min(...took), Math.max(...took)];
-    const figures = `p50 ${ms(percentile(took, 0.5))}, ${ms(least)} to ${ms(most)}`;
     const { leaseDurationMs, marginMs } = TIMINGS;
-    print('crash', of.cluster, `n=${ROUNDS}, ${figures}; the lease is ${leaseDurationMs} ms`);
+    const late = took.map((each) => (each - leaseDurationMs).toFixed(0)).join(', ');
+    const figures = `n=${ROUNDS}, p50 ${ms(percentile(took, 0.5))}, at most ${ms(most)}`;
+    print('crash', of.cluster, `${figures}; ms beyond the lease's duration: ${late}`);
     expect(most).toBeLessThanOrEqual(leaseDurationMs + 1_000);
     expect(least).toBeGreaterThanOrEqual(leaseDurationMs - marginMs);
+  },
+);
+
+/** One process from its start to its end. */
+async function tryOnce({ cluster, crew }: Story): Promise<TryResult> {
+  const settings = { name: 'job', options: TIMINGS };
+  return JSON.parse(await crew.run('try', cluster, settings, TRY_LIMIT_MS)) as TryResult;
+}
+
+tellEverywhere(
+  `Trying once, in a new process every ${EVERY_MS / 1000} s: one gets the lock of a killed holder`,
+  TRY_BOUND_MS + 60_000,
+  async (of) => {
+    const holder = await of.crew.start<HolderCalls>('holder', of.cluster, { options: TIMINGS });
+    const { token } = await holder.call('acquire', 'job');
+    expect(await tryOnce(of)).toMatchObject({ token: null });
+    await holder.kill();
+    const killedAt = now();
+    let result: TryResult = { token: null, at: killedAt };
+    let tries = 0;
+    while (result.token === null && result.at - killedAt < TRY_BOUND_MS) {
+      await sleep(Math.max(0, killedAt + ++tries * EVERY_MS - now()));
+      result = await tryOnce(of);
+    }
+    const took = result.at - killedAt;
+    const figures = `process ${tries} got it ${(took / 1000).toFixed(1)} s after the kill`;
+    print('once', of.cluster, `${figures}; the lease is ${TIMINGS.leaseDurationMs} ms`);
+    expect(BigInt(result.token ?? 0)).toBeGreaterThan(token);
+    expect(took).toBeLessThanOrEqual(TRY_BOUND_MS);
+    expect(took).toBeGreaterThanOrEqual(TIMINGS.leaseDurationMs - TIMINGS.marginMs);
   },
 );

@@ -1,14 +1,14 @@
 import { expect } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cluster } from './cluster.js';
-import type { ControlPlane } from './control-plane.js';
-import type { Crew, Worker } from './workers/crew.js';
-import { isFull, ms, print } from './workers/figures.js';
-import type { Account, HolderCalls } from './workers/holder.js';
-import { Observer } from './workers/observer.js';
-import { tellEmbedded, tellOnControlPlane } from './workers/story.js';
-import type { Story } from './workers/story.js';
-import { now } from './workers/time.js';
+import type { Cluster } from '../cluster.js';
+import type { ControlPlane } from '../control-plane.js';
+import type { Crew, Worker } from '../workers/crew.js';
+import { isFull, ms, print } from '../workers/figures.js';
+import type { Account, HolderCalls } from '../workers/holder.js';
+import { Observer } from '../workers/observer.js';
+import { tellEmbedded, tellOnControlPlane } from '../workers/story.js';
+import type { Story } from '../workers/story.js';
+import { now } from '../workers/time.js';
 
 /** What freezes an API server: connections stay open, nothing answers. */
 interface Freezer {
@@ -33,8 +33,8 @@ const BY_DEFAULT: Timings = {
   ...{ survivedMs: 10_000, fatalMs: 20_000 },
 };
 const SHORT: Timings = {
-  options: { leaseDurationMs: 6_000, renewIntervalMs: 1_000, marginMs: 2_000 },
-  ...{ survivedMs: 2_000, fatalMs: 7_000 },
+  options: { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 1_000 },
+  ...{ survivedMs: 1_500, fatalMs: 5_000 },
 };
 const SURVIVED_TIMES = isFull ? 5 : 1;
 /** A timer fires as soon as the machine has time for it; `isHeld()` needs none. */
@@ -187,33 +187,35 @@ function checkMargins({ cluster }: Story, { options, fatalMs }: Timings, all: Sp
   expect(signal).toBeGreaterThanOrEqual(options.marginMs - TIMER_LATENESS_MS);
 }
 
-const embedded = isFull ? BY_DEFAULT : SHORT;
-
 function freezerOf({ cluster, plane }: Story & { readonly plane?: ControlPlane }): Freezer {
   const server = plane ?? cluster.embedded;
   if (server === undefined) throw new Error('only a server of our own can be frozen');
   return { pause: () => server.pause(), resume: () => server.resume() };
 }
 
-tellEmbedded('Outages that no lock is lost by', LIMIT_MS, async (of) => {
-  await survive(of, freezerOf(of), embedded);
-});
+/** Declares the tests. */
+export function outageStories(): void {
+  const embedded = isFull ? BY_DEFAULT : SHORT;
+  tellEmbedded('Outages that no lock is lost by', LIMIT_MS, async (of) => {
+    await survive(of, freezerOf(of), embedded);
+  });
 
-tellEmbedded('Outage that ends belief while the lease still runs', LIMIT_MS, async (of) => {
-  await giveUp(of, freezerOf(of), embedded);
-});
+  tellEmbedded('Outage that ends belief while the lease still runs', LIMIT_MS, async (of) => {
+    await giveUp(of, freezerOf(of), embedded);
+  });
 
-tellOnControlPlane('Outage that ends belief while the lease still runs', LIMIT_MS, async (of) => {
-  await giveUp(of, freezerOf(of), BY_DEFAULT);
-});
+  tellOnControlPlane('Outage that ends belief while the lease still runs', LIMIT_MS, async (of) => {
+    await giveUp(of, freezerOf(of), BY_DEFAULT);
+  });
 
-tellOnControlPlane('Outages that no lock is lost by', LIMIT_MS, async (of) => {
-  const holders = await survive(of, freezerOf(of), BY_DEFAULT);
-  const killedAt = now();
-  await of.plane.restart();
-  const downMs = now() - killedAt;
-  await sleep(2 * BY_DEFAULT.options.renewIntervalMs);
-  expect(await holders.lost()).toEqual([]);
-  const figures = `${ms(downMs)} until ready again, ${holders.size} locks kept`;
-  print('outage', of.cluster, `killed and started anew: ${figures}`);
-});
+  tellOnControlPlane('Outages that no lock is lost by', LIMIT_MS, async (of) => {
+    const holders = await survive(of, freezerOf(of), BY_DEFAULT);
+    const killedAt = now();
+    await of.plane.restart();
+    const downMs = now() - killedAt;
+    await sleep(2 * BY_DEFAULT.options.renewIntervalMs);
+    expect(await holders.lost()).toEqual([]);
+    const figures = `${ms(downMs)} until ready again, ${holders.size} locks kept`;
+    print('outage', of.cluster, `killed and started anew: ${figures}`);
+  });
+}
