@@ -21,7 +21,13 @@ const house: House = {
   },
   keeper: {
     files: [
-      ...['src/lease/keeper.ts', 'src/lease/view.ts', 'src/lease/turns.ts', 'src/lease/alarm.ts'],
+      ...[
+        'src/lease/keeper.ts',
+        'src/lease/view.ts',
+        'src/lease/turns.ts',
+        'src/lease/alarm.ts',
+        'src/lease/ports.ts',
+      ],
     ],
     imports: ['errors', 'options', 'record', 'clock', 'protocol', 'store', 'diagnostics'],
   },

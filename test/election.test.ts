@@ -4,6 +4,7 @@ import {
   Election,
   ForbiddenError,
   InvalidOptionError,
+  LeaseClient,
   LockLostError,
   type ElectionOptions,
   type Leader,
@@ -12,6 +13,13 @@ import {
 } from '@metaparticle/sync';
 import { sleep, until } from './support/promises.js';
 import { World, quick } from './support/world.js';
+
+const noConfig = {
+  getCurrentCluster: () => null,
+  getCurrentContext: () => '',
+  getContextObject: () => null,
+  applyToHTTPSOptions: () => Promise.resolve(),
+};
 
 /** One candidate in a process of its own, and all that it was told. */
 function candidate(world: World, identity: string, over: Partial<ElectionOptions> = {}) {
@@ -197,6 +205,67 @@ describe('an election', () => {
     a.stop.abort();
     b.stop.abort();
     await Promise.all(runs);
+  });
+
+  it('drains also when it is asked to step down from within the callback', async () => {
+    await using world = await World.start();
+    let finish: () => void = () => undefined;
+    const work = new Promise<void>((resolve) => (finish = resolve));
+    const a = candidate(world, 'a', {
+      onStartedLeading: (leading) => {
+        a.terms.push(leading);
+        if (a.terms.length === 1) void a.election.stepDown({ cooldownMs: 60_000 });
+        return work;
+      },
+    });
+    const run = a.run();
+    await until('a term', () => a.terms.length === 1);
+    await sleep(200);
+    expect(a.election.isLeader()).toBe(true);
+    expect(a.stopped).toEqual([]);
+    finish();
+    await until('the end of the term', () => a.stopped.length === 1);
+    expect(a.stopped).toEqual(['stepped-down']);
+    expect(a.terms[0]?.lostSignal.aborted).toBe(true);
+    a.stop.abort();
+    await run;
+  });
+
+  it('starts no callback beside one of an earlier run that is unsettled', async () => {
+    await using world = await World.start();
+    let finish: () => void = () => undefined;
+    const work = new Promise<void>((resolve) => (finish = resolve));
+    const a = candidate(world, 'a', {
+      drainTimeoutMs: 50,
+      onStartedLeading: (leading) => {
+        a.terms.push(leading);
+        return work;
+      },
+    });
+    const first = a.run();
+    await until('a term', () => a.terms.length === 1);
+    a.stop.abort();
+    await first;
+    const again = new AbortController();
+    const second = a.election.run({ signal: again.signal });
+    await sleep(200);
+    expect(a.terms).toHaveLength(1);
+    world.api.leases.delete('default', 'crown');
+    finish();
+    await until('another term', () => a.terms.length === 2);
+    again.abort();
+    await second;
+  });
+
+  it('ends quietly with a signal that was aborted before, whatever the configuration', async () => {
+    const onStartedLeading = (): void => undefined;
+    const client = new LeaseClient({ kubeConfig: { ...noConfig } as never });
+    const election = new Election('crown', { client, onStartedLeading });
+    await election.run({ signal: AbortSignal.abort() });
+    for await (const leader of election.observe({ signal: AbortSignal.abort() }))
+      expect(leader).toBe(0);
+    await sleep(10);
+    await client.close();
   });
 
   it('ends with the client, which is told by the error', async () => {

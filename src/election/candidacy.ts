@@ -31,7 +31,8 @@ export class Candidacy {
   #view: LeaseView | null = null;
   #won: Won | null = null;
   #campaigning: Keeper | null = null;
-  #cooldown: Promise<void> = Promise.resolve();
+  #cooldown: Promise<void>;
+  #work: Promise<void>;
   #hasLed = false;
 
   constructor(
@@ -40,13 +41,21 @@ export class Candidacy {
     options: ResolvedOptions,
     callbacks: ElectionCallbacks,
     drainTimeoutMs: number,
+    work: Promise<void>,
   ) {
+    this.#cooldown = work;
+    this.#work = work;
     this.#name = name;
     this.#client = client;
     this.#host = hostOf(client);
     this.#options = options;
     this.#callbacks = callbacks;
     this.#drainTimeoutMs = drainTimeoutMs;
+  }
+
+  /** The last leading callback: no other may start before it has settled. */
+  get work(): Promise<void> {
+    return this.#work;
   }
 
   get term(): Term | null {
@@ -73,7 +82,7 @@ export class Candidacy {
   }
 
   async stepDown(cooldownMs: number): Promise<void> {
-    this.#cooldown = this.#pause(cooldownMs);
+    this.#stayOut(cooldownMs);
     this.#campaigning?.stop();
     const won = this.#won;
     if (won === null) return;
@@ -98,10 +107,12 @@ export class Candidacy {
   }
 
   async #campaign(wait: Wait, view: LeaseView, connection: Connection): Promise<Won | null> {
+    const cooldown = this.#cooldown;
     const pass = await view.turns.take(wait.signal);
     try {
       // The turn may have come in the same moment as the end of the wait.
       wait.signal.throwIfAborted();
+      if (cooldown !== this.#cooldown) return null;
       return await this.#compete(wait, view, connection);
     } catch (error) {
       if (!this.#hasLed || !isSyncError(error) || wait.signal.aborted) throw error;
@@ -109,7 +120,7 @@ export class Candidacy {
       this.#host.warn(
         new SyncWarning('ACCESS_LOST', `election ${this.#name}: ${error.message}`, error),
       );
-      this.#cooldown = this.#pause(REFUSED_PAUSE_MS);
+      this.#stayOut(REFUSED_PAUSE_MS);
       return null;
     } finally {
       this.#campaigning = null;
@@ -128,11 +139,13 @@ export class Candidacy {
       const keeper = this.#host.attempt(view, connection, attempt, {
         acquired: () => {
           wait.signal.removeEventListener('abort', callOff);
+          this.#campaigning = null;
           // In this very tick: a loss must not come before anybody listens for it.
           term = new Term(keeper, this.#callbacks);
           this.#won = { term, ended };
           resolve(this.#won);
           term.start();
+          this.#work = term.settled;
         },
         failed: reject,
         busy: () => undefined,
@@ -167,8 +180,10 @@ export class Candidacy {
   readonly #whenOverdue = (callback: () => void): (() => void) =>
     this.#host.clock.after(this.#drainTimeoutMs, callback);
 
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#host.clock.after(ms, resolve));
+  /** Beside any longer time to stay out that was asked for before. */
+  #stayOut(ms: number): void {
+    const pause = new Promise<void>((resolve) => void this.#host.clock.after(ms, resolve));
+    this.#cooldown = Promise.all([this.#cooldown, pause]).then(() => undefined);
   }
 
   #newLeaderTeller(): (leader: Leader | null) => void {

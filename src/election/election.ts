@@ -28,6 +28,7 @@ export class Election {
   readonly #client: LeaseClient | undefined;
   readonly #resolved: ResolvedElection;
   #candidacy: Candidacy | null = null;
+  #work: Promise<void> = Promise.resolve();
   /** Name of the Lease. */
   readonly name: string;
 
@@ -53,10 +54,18 @@ export class Election {
       throw new InvalidOptionError('run', this.name, 'runs already for this election');
     }
     const { lease, callbacks, drainTimeoutMs } = this.#resolved;
-    this.#candidacy = new Candidacy(this.name, this.#getClient(), lease, callbacks, drainTimeoutMs);
+    this.#candidacy = new Candidacy(
+      this.name,
+      this.#getClient(),
+      lease,
+      callbacks,
+      drainTimeoutMs,
+      this.#work,
+    );
     try {
       await this.#candidacy.run(options.signal);
     } finally {
+      this.#work = this.#candidacy.work;
       this.#candidacy = null;
     }
   }

@@ -1,6 +1,6 @@
 import { isSyncError } from '../errors.js';
 import type { Keeper } from '../lease/keeper.js';
-import type { ElectionCallbacks, StopReason } from './options.js';
+import type { ElectionCallbacks, Leading, StopReason } from './options.js';
 
 /**
  * One term of leadership: runs the callback, drains it before the lease is let go, and tells the reason for
@@ -57,13 +57,18 @@ export class Term {
       lostSignal: this.#authority.signal,
       fencingToken: this.#keeper.token ?? 0n,
     };
-    this.#work = (async () => {
-      try {
-        await this.#callbacks.onStartedLeading(leading);
-      } catch (error) {
-        this.#fail(error);
-      }
-    })();
+    // There before the callback runs: it may well ask to step down at once.
+    let settle: () => void = () => undefined;
+    this.#work = new Promise((resolve) => (settle = resolve));
+    void this.#lead(leading).then(settle);
+  }
+
+  async #lead(leading: Leading): Promise<void> {
+    try {
+      await this.#callbacks.onStartedLeading(leading);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** Asks the work to wind down, and lets go of the lease once it has. The first reason counts. */
@@ -111,6 +116,10 @@ export class Term {
     this.#isTold = true;
     this.#why = reason;
     this.#cancelDrain?.();
+    // Before the lease is let go: from then on somebody else may lead.
+    const gone = new DOMException(`the term ended: ${reason}`, 'AbortError');
+    this.#wind.abort(gone);
+    this.#authority.abort(gone);
     letGo();
     try {
       report(this.#callbacks.onStoppedLeading?.(reason));

@@ -1,6 +1,7 @@
 import { ClosedError, type SyncError, type SyncWarning } from '../errors.js';
 import type { Clock } from './clock.js';
-import { Keeper, type KeeperHooks } from './keeper.js';
+import { Keeper } from './keeper.js';
+import type { KeeperHooks } from './ports.js';
 import type { Terms } from './protocol/state.js';
 import { keyOf, type Lease, type LeaseKey } from './record.js';
 import type { Connection, Decoration } from './store.js';

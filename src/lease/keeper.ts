@@ -1,38 +1,17 @@
 import debug from 'debug';
 import { publishEvent, publishStep, type Subject } from '../diagnostics.js';
-import { LockLostError, type LossReason, type SyncError, type SyncWarning } from '../errors.js';
+import { LockLostError, type LossReason, type SyncError } from '../errors.js';
 import { Alarm } from './alarm.js';
-import type { Clock } from './clock.js';
 import { advance } from './protocol/advance.js';
 import { isHeld } from './protocol/holding.js';
 import { seek } from './protocol/seeking.js';
 import type { Event, Over, Request, State, Step, Terms, Verdict } from './protocol/state.js';
 import { beliefMs, nextStep, requestBudget } from './protocol/step.js';
-import { keyOf, type Lease } from './record.js';
-import type { Decoration, LeaseStore, Outcome, RequestOptions } from './store.js';
-import type { LeaseView } from './view.js';
+import { keyOf } from './record.js';
+import type { Outcome, RequestOptions } from './store.js';
+import type { KeeperHooks, KeeperPorts } from './ports.js';
 
 const log = debug('metaparticle:sync:keeper');
-
-/** What a keeper tells the one who holds it. Each is called at most once, `ended` last of all. */
-export interface KeeperHooks {
-  /** The lease is ours this instant. */
-  acquired(): void;
-  /** It will not be: a failure that waiting does not mend. */
-  failed(error: SyncError): void;
-  /** Somebody else holds it, and these terms do not wait. */
-  busy(lease: Lease): void;
-  /** Nothing is under way any more. */
-  ended(): void;
-}
-
-export interface KeeperPorts {
-  readonly clock: Clock;
-  readonly store: LeaseStore;
-  readonly view: LeaseView;
-  readonly decoration: Decoration;
-  warn(warning: SyncWarning): void;
-}
 
 /**
  * Performs what the protocol decides for one attempt at one lease, and owns its timer. It carries out
@@ -53,6 +32,7 @@ export class Keeper {
   #lastFailure: SyncError | undefined;
   #token: bigint | null = null;
   #sentAt = 0;
+  #hasHeard = false;
 
   constructor(ports: KeeperPorts, terms: Terms, hooks: KeeperHooks) {
     this.#ports = ports;
@@ -125,6 +105,7 @@ export class Keeper {
 
   #news(): void {
     const { view } = this.#ports;
+    this.#hasHeard = true;
     const holdOffMs = view.holdOffMs(this.#terms.identity);
     this.#dispatch({ type: 'news', sight: view.sight, holdOffMs });
   }
@@ -216,12 +197,9 @@ export class Keeper {
     const options = this.#requestOptions();
     const asked = view.sight.serial;
     switch (step.do) {
-      case 'read': {
+      case 'read':
         if (step.why === 'silence') view.suspect();
-        const verdict = this.#learn('read', await store.read(view.key, options), asked);
-        this.#dispatch({ type: 'answered', request: 'read', verdict });
-        return;
-      }
+        return this.#read(asked, options);
       case 'create': {
         const outcome = await store.create(view.key, step.change, decoration, options);
         const verdict = this.#learn('create', outcome, null);
@@ -238,12 +216,26 @@ export class Keeper {
         const timed = this.#timed(stamp, options);
         const outcome = await store.write(step.base, step.change, decoration, timed);
         const verdict = this.#learn('write', outcome, asked);
-        if (verdict.kind === 'conflict' && intent === 'claim') view.lostRace();
+        // A claim onto what was known from before may just come late: that is no race.
+        if (verdict.kind === 'conflict' && intent === 'claim' && this.#hasHeard) view.lostRace();
         if (verdict.kind === 'ok') view.measured(this.#ports.clock.now().monotonic - this.#sentAt);
         this.#dispatch({ type: 'settled', stamp, verdict });
         return;
       }
     }
+  }
+
+  /** An overdue answer is not waited for any longer; what it tells is learnt all the same. */
+  async #read(asked: number, options: RequestOptions): Promise<void> {
+    let isWaiting = true;
+    const answer = (verdict: Verdict): void => {
+      if (isWaiting) this.#dispatch({ type: 'answered', request: 'read', verdict });
+      isWaiting = false;
+    };
+    const onSilent = (): void => answer({ kind: 'unknown' });
+    const { store, view } = this.#ports;
+    const outcome = await store.read(view.key, { ...options, onSilent });
+    answer(this.#learn('read', outcome, asked));
   }
 
   #requestOptions(): RequestOptions {

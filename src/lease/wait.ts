@@ -38,6 +38,8 @@ export class Wait {
 
   /** Settles like `promise`, or rejects with the reason for the end of the wait if that comes first. */
   async race<T>(promise: Promise<T>): Promise<T> {
+    // Whoever stops waiting for it still must not leave its failure unhandled.
+    promise.catch(() => undefined);
     let stop: () => void = () => undefined;
     const ended = new Promise<never>((_resolve, reject) => {
       stop = () => reject(this.signal.reason as Error);

@@ -15,8 +15,8 @@ const TIMINGS = isFull
   : { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 1_000 };
 const ROUNDS = isFull ? 10 : 1;
 const ROUND_LIMIT_MS = 2 * TIMINGS.leaseDurationMs + 30_000;
-/** Until the next in line listens. */
-const SETTLING_MS = 1_000;
+/** Until the next in line listens, and has seen a renewal: it counts from what it saw itself. */
+const SETTLING_MS = TIMINGS.renewIntervalMs + 500;
 const EVERY_MS = isFull ? 5_000 : 2_000;
 const TRY_BOUND_MS = 2 * TIMINGS.leaseDurationMs + 15_000;
 /** A process that has tried has nothing to stay for. */

@@ -135,9 +135,10 @@ describe('a claim that is answered by', () => {
   });
 
   it('nothing usable is written again when it did not land', async () => {
-    const { store, claim } = await claimed();
+    const { clock, store, claim } = await claimed();
     await claim.answer({ kind: 'unknown', error: unreachable });
     await store.last.answer({ kind: 'found', lease: vacantLease(10n) });
+    await clock.advance(250);
     expect(store.last).toMatchObject({ verb: 'write', base: { version: 10n } });
     expect(store.last.change?.record.renewTime).not.toBe(claim.change?.record.renewTime);
   });
@@ -186,9 +187,20 @@ describe('a renewal that is answered by', () => {
     const { clock, store, keeper, renewal } = await renewing();
     await renewal.answer(outcome);
     expect(keeper.remainingMs()).toBe(11_000);
-    await clock.advance(250);
+    await clock.advance(outcome.kind === 'refused' && !outcome.transient ? 1_000 : 250);
     expect(store.calls).toHaveLength(4);
     expect(store.last.verb).toBe(next);
+  });
+
+  it('a conflict whose read falls silent is not waited for, and learnt when it comes', async () => {
+    const { clock, store, keeper, renewal } = await renewing();
+    await renewal.answer({ kind: 'conflict' });
+    const read = store.last;
+    read.options.onSilent?.();
+    await clock.advance(250);
+    expect(store.calls).toHaveLength(5);
+    await read.answer({ kind: 'found', lease: foreignLease(12n, 9) });
+    expect(keeper.signal.reason).toMatchObject({ reason: 'taken-over' });
   });
 
   it('a 404 is a loss', async () => {

@@ -1,5 +1,6 @@
 import type { Clock, Instant } from '../../src/lease/clock.js';
-import { Keeper, type KeeperHooks } from '../../src/lease/keeper.js';
+import { Keeper } from '../../src/lease/keeper.js';
+import type { KeeperHooks } from '../../src/lease/ports.js';
 import type { Terms } from '../../src/lease/protocol/state.js';
 import type { Change, Lease } from '../../src/lease/record.js';
 import type { SyncWarning } from '../../src/errors.js';

@@ -163,7 +163,7 @@ describe('refusals', () => {
     const renewal = player.wait(2_000).send('renew');
     player.event({ type: 'settled', stamp: renewal.write.stamp, verdict: refused });
     expect(player.held).toBe(true);
-    expect(player.step).toEqual({ do: 'wait', ms: 250 });
+    expect(player.step).toEqual({ do: 'wait', ms: 1_000 });
   });
 });
 
@@ -233,9 +233,9 @@ describe('holes that a model checker found in naive versions', () => {
     const player = new Player().read(vacantLease(10n));
     const claim = player.send('claim');
     player.settle(claim, 'unknown').event({ type: 'stop' });
-    player.read(vacantLease(10n));
+    player.read(vacantLease(10n)).wait(250);
     const first = player.send('bump');
-    player.settle(first, 'unknown').read(vacantLease(10n));
+    player.settle(first, 'unknown').read(vacantLease(10n)).wait(250);
     const second = player.send('bump');
     expect(second.change.bump).not.toBe(first.change.bump);
     player.settle(second, 'conflict').read(vacantLease(11n));
@@ -250,6 +250,33 @@ describe('holes that a model checker found in naive versions', () => {
     expect(vacate.change).toMatchObject({ record: { holder: '', durationMs: 1_000 }, mark: null });
     player.won(vacate, 12n);
     expect(player.state.kind).toBe('over');
+  });
+
+  it('a conflict that nothing explains is no reason for a tight loop', () => {
+    const { player, claim } = holder();
+    player.settle(player.wait(2_000).send('renew'), 'conflict').read(landed(claim, 11n));
+    expect(player.step).toEqual({ do: 'wait', ms: 250 });
+    player.event({ type: 'stop' });
+    player.settle(player.send('vacate'), 'conflict').read(landed(claim, 11n));
+    expect(player.step).toEqual({ do: 'wait', ms: 250 });
+  });
+
+  it('nobody is refused on what was heard before: it may be mended', () => {
+    const lease = vacantLease(10n, { strategy: 'OldestEmulationVersion' });
+    const player = new Player(
+      ours,
+      observe(nothingSeen, { kind: 'present', lease, asked: null }, 0),
+    );
+    player.read(vacantLease(11n));
+    expect(player.send('claim').base.version).toBe(11n);
+  });
+
+  it('who tries once does not hold off for rivals', () => {
+    const player = new Player(terms('n1', { aim: 'try' }));
+    const known = { kind: 'present', lease: vacantLease(10n), asked: null } as const;
+    const sight = observe(player.sight, known, 0);
+    player.event({ type: 'news', sight, holdOffMs: 400 });
+    expect(player.step).toMatchObject({ do: 'write', write: { intent: 'claim' } });
   });
 
   it('9: a silent watch is found out, and the wait starts from what the read shows', () => {

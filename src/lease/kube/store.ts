@@ -54,7 +54,10 @@ export class KubeLeaseStore implements LeaseStore {
     if (reply.status === 409 && readStatus(reply.body).reason === 'AlreadyExists') {
       return { kind: 'exists' };
     }
-    return this.#failure(reply, 'create', key);
+    const failure = this.#failure(reply, 'create', key);
+    // A quota that was written at the same moment: the server itself says to try again.
+    const isPassing = reply.status === 409 && readStatus(reply.body).reason === 'Conflict';
+    return isPassing && failure.kind === 'refused' ? { ...failure, transient: true } : failure;
   }
 
   async write(

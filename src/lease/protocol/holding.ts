@@ -7,6 +7,7 @@ import type { Sight } from './sight.js';
 import type { Event, Holding, State, Terms, Verdict } from './state.js';
 import { clearUp } from './vacating.js';
 import {
+  REFUSED_PAUSE_MS,
   RETRY_PAUSE_MS,
   common,
   isOpen,
@@ -33,7 +34,11 @@ export function holding(state: Holding, event: Event, now: Instant, terms: Terms
       return holdingSettled(state, event.stamp, event.verdict, now);
     case 'answered': {
       const failed = event.verdict.kind === 'unknown' || event.verdict.kind === 'refused';
-      return { ...state, asking: null, readAt: failed ? now.elapsed + RETRY_PAUSE_MS : null };
+      const next = { ...state, asking: null };
+      if (failed) return { ...next, readAt: now.elapsed + RETRY_PAUSE_MS };
+      // Nothing newer was found, so the doubt has no explanation: do not ask and write in a tight loop.
+      const earliest = state.readAt === null ? state.renewAt : now.elapsed + RETRY_PAUSE_MS;
+      return { ...next, readAt: null, renewAt: Math.max(state.renewAt, earliest) };
     }
     case 'silent':
       return { ...overdue(state, event.stamp), renewAt: now.elapsed + RETRY_PAUSE_MS };
@@ -74,8 +79,11 @@ function holdingSettled(state: Holding, stamp: number, verdict: Verdict, now: In
     case 'unknown':
       return { ...overdue(state, stamp), renewAt: retryAt };
     case 'ok':
-    case 'refused':
       return { ...without(state, stamp), renewAt: retryAt };
+    case 'refused': {
+      const pause = verdict.transient ? RETRY_PAUSE_MS : REFUSED_PAUSE_MS;
+      return { ...without(state, stamp), renewAt: now.elapsed + pause };
+    }
   }
 }
 

@@ -22,6 +22,12 @@ const REMEMBERED_HAND_OFFS = 32;
 /** Width of the range per contender, in round trips: a winner's event arrives after about two. */
 const ROUND_TRIPS_PER_RIVAL = 2.5;
 
+/** More rivals than this are not told apart: they would only wait longer than a lock stays free. */
+const MOST_GUESSED = 32;
+
+/** Whoever hears of a vacant lease goes for it within this time, whatever it believes of rivals. */
+const LONGEST_HOLD_OFF_MS = 500;
+
 /** The lease was seen with a new holder. */
 export function sawHolder(rivals: Rivals, holder: string): Rivals {
   const handOffs = rivals.handOffs + 1;
@@ -33,7 +39,7 @@ export function sawHolder(rivals: Rivals, holder: string): Rivals {
 
 /** Somebody else's write came before ours. */
 export function lostRace(rivals: Rivals): Rivals {
-  return { ...rivals, guess: Math.max(4, rivals.guess * 2) };
+  return { ...rivals, guess: Math.min(Math.max(4, rivals.guess * 2), MOST_GUESSED) };
 }
 
 /**
@@ -48,5 +54,6 @@ export function holdOffMs(
 ): number {
   const seen = [...rivals.holders.keys()].filter((holder) => !others.includes(holder)).length;
   const count = Math.max(seen, rivals.guess);
-  return count < 0.5 ? 0 : random * ROUND_TRIPS_PER_RIVAL * roundTripMs * (count + 1);
+  if (count < 0.5) return 0;
+  return random * Math.min(ROUND_TRIPS_PER_RIVAL * roundTripMs * (count + 1), LONGEST_HOLD_OFF_MS);
 }

@@ -9,6 +9,7 @@ import type { Sight } from './sight.js';
 import type { Event, Request, Seeking, State, Terms, Verdict } from './state.js';
 import { clearUp } from './vacating.js';
 import {
+  REFUSED_PAUSE_MS,
   RETRY_PAUSE_MS,
   common,
   isOpen,
@@ -18,15 +19,12 @@ import {
   without,
 } from './writes.js';
 
-/** After a refusal that may pass (a token being rotated, a rule being restored). */
-const REFUSED_PAUSE_MS = 1_000;
-
 /** A lost race is told by the winner's event too: wait this long for it before asking. */
 const EVENT_GRACE_MS = 100;
 
 /** The first state of an attempt; `sight` is what the process knows already. */
 export function seek(sight: Sight, now: Instant, holdOffMs: number): Seeking {
-  return judgeLease({
+  return {
     kind: 'seeking',
     sight,
     writes: [],
@@ -39,7 +37,7 @@ export function seek(sight: Sight, now: Instant, holdOffMs: number): Seeking {
     proven: [],
     failure: null,
     lastStamp: 0,
-  });
+  };
 }
 
 export function seeking(state: Seeking, event: Event, now: Instant, terms: Terms): State {
@@ -135,7 +133,10 @@ function seekingAnswered(state: Seeking, request: Request, verdict: Verdict, now
   if (verdict.kind === 'unknown') return { ...next, retryAt: now.monotonic + RETRY_PAUSE_MS };
   const proven = prove(state.proven, request);
   if (verdict.kind === 'conflict') return { ...next, proven, readAt: now.monotonic };
-  return request === 'read' ? { ...next, proven, looked: true, readAt: null } : { ...next, proven };
+  if (request !== 'read') return { ...next, proven };
+  // Nothing newer was found, so the doubt has no explanation: do not ask and write in a tight loop.
+  const retryAt = state.readAt === null ? state.retryAt : now.monotonic + RETRY_PAUSE_MS;
+  return { ...next, proven, looked: true, readAt: null, retryAt };
 }
 
 /** A first refusal is told at once, since waiting will not mend it; a later one may be passing. */

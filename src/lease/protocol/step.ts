@@ -67,9 +67,12 @@ function seekingStep(state: Seeking, now: Instant, terms: Terms): Step {
   if (now.monotonic < state.retryAt) return wait(state.retryAt - now.monotonic);
   if (sight.kind === 'unknown' || sight.kind === 'unordered') return { do: 'read', why: 'first' };
   if (state.readAt !== null) return readWhenDue(state.readAt, now.monotonic);
+  if (isInherited(state)) return { do: 'read', why: 'first' };
   if (terms.aim === 'observe') return observingStep(state, sight, now, terms);
   if (sight.kind === 'absent') return { do: 'create', change: vacancy(Math.floor(now.wall), 0) };
-  const claimAt = claimableAt(sight, state.holdOffMs, terms);
+  // One that tries once has nobody to be fair to later.
+  const holdOffMs = terms.aim === 'try' ? 0 : state.holdOffMs;
+  const claimAt = claimableAt(sight, holdOffMs, terms);
   if (now.monotonic >= claimAt) return claim(state, sight, now, terms);
   if (terms.aim === 'try') {
     return state.looked ? { do: 'yield', lease: sight.lease } : { do: 'read', why: 'first' };
@@ -77,6 +80,11 @@ function seekingStep(state: Seeking, now: Instant, terms: Terms): Step {
   const pollAt = sight.heardAt + (state.watched ? longestSilence(sight, terms) : POLL_MS);
   if (now.monotonic >= pollAt) return { do: 'read', why: state.watched ? 'silence' : 'poll' };
   return wait(Math.min(claimAt, pollAt) - now.monotonic);
+}
+
+/** What we were told before this attempt may be mended by now: nobody is refused on hearsay. */
+function isInherited({ sight, looked }: Seeking): boolean {
+  return !looked && sight.kind === 'present' && sight.lease.strategy !== null;
 }
 
 /** Looks on: as a candidate would, but what is not held, or overdue, has no heartbeat to be missed. */

@@ -51,7 +51,8 @@ function absorb(state: Vacating, event: Event, now: Instant, terms: Terms): Vaca
       const next = { ...state, asking: null };
       if (failed)
         return { ...next, readAt: now.monotonic, retryAt: now.monotonic + RETRY_PAUSE_MS };
-      return { ...next, readAt: null };
+      const retryAt = state.readAt === null ? state.retryAt : now.monotonic + RETRY_PAUSE_MS;
+      return { ...next, readAt: null, retryAt };
     }
     case 'silent':
       if (!isOpen(state, event.stamp)) return state;

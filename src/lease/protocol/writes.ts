@@ -18,6 +18,9 @@ export type Live = Seeking | Holding | Vacating;
 /** Between the end of one attempt and the start of the next; a client paces its requests besides. */
 export const RETRY_PAUSE_MS = 250;
 
+/** After a refusal that may pass (a token being rotated, a rule being restored). */
+export const REFUSED_PAUSE_MS = 1_000;
+
 /** The write of ours that this record shows, if any. */
 export function landedWrite(
   writes: readonly Write[],
