@@ -75,7 +75,8 @@ function plainLeaf(value: unknown): unknown {
   return typeof value === 'bigint' ? value.toString() : value;
 }
 
-interface ErrorsByCode {
+/** Which class goes with which code. */
+export interface ErrorsByCode {
   ERR_INVALID_OPTION: InvalidOptionError;
   ERR_ACQUIRE_TIMEOUT: AcquireTimeoutError;
   ERR_LOCK_LOST: LockLostError;

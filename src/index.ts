@@ -29,6 +29,7 @@ export {
   UnsupportedLeaseError,
   isSyncError,
   type ErrorOf,
+  type ErrorsByCode,
   type LossReason,
   type SyncErrorCode,
   type SyncErrorInit,

@@ -259,7 +259,7 @@ describe('an election', () => {
 
   it('ends quietly with a signal that was aborted before, whatever the configuration', async () => {
     const onStartedLeading = (): void => undefined;
-    const client = new LeaseClient({ kubeConfig: { ...noConfig } as never });
+    const client = new LeaseClient({ kubeConfig: { ...noConfig } });
     const election = new Election('crown', { client, onStartedLeading });
     await election.run({ signal: AbortSignal.abort() });
     for await (const leader of election.observe({ signal: AbortSignal.abort() }))

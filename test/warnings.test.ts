@@ -120,8 +120,9 @@ describe('warnings', () => {
       await world.lock('a').acquire();
       world.api.faults.forbid({ ...update, name: 'a' }, { times: 1 });
       await sleep(1_500);
-      expect(world.warned).toEqual(['ACCESS_LOST', 'ACCESS_LOST']);
-      const about = world.warnings.map(({ message }) => /lock (\S+):/.exec(message)?.[1]);
+      // With so short a lease, a refusal makes a renewal late besides: that is another matter.
+      const refused = world.warnings.filter(({ code }) => code === 'ACCESS_LOST');
+      const about = refused.map(({ message }) => /lock (\S+):/.exec(message)?.[1]);
       expect(about.sort()).toEqual(['default/a', 'default/b']);
     },
   );
