@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { hostOf, type LeaseClient } from './client.js';
 import type { Attempt } from './lease/host.js';
+import type { Keeper } from './lease/keeper.js';
+import type { KeeperHooks } from './lease/ports.js';
 import type { Terms } from './lease/protocol/state.js';
 import type { Connection } from './lease/store.js';
 import type { LeaseView } from './lease/view.js';
@@ -19,6 +21,12 @@ export async function enter(
   const { namespace = client.namespace ?? connection.defaultNamespace } = options;
   return { connection, view: host.view({ namespace, name }, connection) };
 }
+
+/**
+ * `handle.signal` is aborted by a timer, and timers are late, on a busy process by tens of milliseconds.
+ * Belief ends so much earlier that the margin holds for the signal too.
+ */
+const TIMER_LATENESS_MS = 50;
 
 /** One attempt at a lease, with a nonce of its own. */
 export function attemptOf(
@@ -39,7 +47,34 @@ export function attemptOf(
       identity: options.identity ?? client.identity,
       nonce: randomBytes(12).toString('base64url'),
       durationMs: options.leaseDurationMs,
-      ...{ marginMs, renewIntervalMs, trustServerClock, deleteOnRelease, aim },
+      marginMs: marginMs + TIMER_LATENESS_MS,
+      ...{ renewIntervalMs, trustServerClock, deleteOnRelease, aim },
     },
   };
+}
+
+/** Starts an attempt that is called off when the wait for it ends, unless it was won by then. */
+export function compete(
+  wait: Wait,
+  start: (hooks: KeeperHooks) => Keeper,
+  hooks: KeeperHooks,
+): Keeper {
+  const { signal } = wait;
+  const callOff = (): void => keeper.stop();
+  const stopWaiting = (): void => signal.removeEventListener('abort', callOff);
+  const keeper = start({
+    ...hooks,
+    acquired: () => {
+      stopWaiting();
+      hooks.acquired();
+    },
+    ended: () => {
+      stopWaiting();
+      hooks.ended();
+    },
+  });
+  signal.addEventListener('abort', callOff, { once: true });
+  // It may have ended in the moment in which the turn came.
+  if (signal.aborted) callOff();
+  return keeper;
 }

@@ -1,8 +1,9 @@
-import { attemptOf, enter } from '../attempt.js';
+import { attemptOf, compete, enter } from '../attempt.js';
 import { hostOf, type LeaseClient } from '../client.js';
 import { SyncWarning, isSyncError } from '../errors.js';
 import type { LeaseHost } from '../lease/host.js';
 import type { Keeper } from '../lease/keeper.js';
+import type { KeeperHooks } from '../lease/ports.js';
 import type { Connection } from '../lease/store.js';
 import type { LeaseView } from '../lease/view.js';
 import { Wait } from '../lease/wait.js';
@@ -14,12 +15,6 @@ import { Term, report, warn } from './term.js';
 /** Pause before campaigning again after a refusal that may pass. */
 const REFUSED_PAUSE_MS = 5_000;
 
-/** A term that was won, and the end of everything that its keeper does. */
-interface Won {
-  readonly term: Term;
-  readonly ended: Promise<void>;
-}
-
 /** One call of `run()`: campaign, lead, drain, release, campaign again. */
 export class Candidacy {
   readonly #name: string;
@@ -29,7 +24,7 @@ export class Candidacy {
   readonly #callbacks: ElectionCallbacks;
   readonly #drainTimeoutMs: number;
   #view: LeaseView | null = null;
-  #won: Won | null = null;
+  #term: Term | null = null;
   #campaigning: Keeper | null = null;
   #cooldown: Promise<void>;
   #work: Promise<void>;
@@ -59,7 +54,7 @@ export class Candidacy {
   }
 
   get term(): Term | null {
-    return this.#won?.term ?? null;
+    return this.#term;
   }
 
   get leader(): Leader | null {
@@ -84,11 +79,8 @@ export class Candidacy {
   async stepDown(cooldownMs: number): Promise<void> {
     this.#stayOut(cooldownMs);
     this.#campaigning?.stop();
-    const won = this.#won;
-    if (won === null) return;
-    won.term.drain('stepped-down', this.#whenOverdue);
-    await won.term.over;
-    await won.ended;
+    this.#term?.drain('stepped-down', this.#whenOverdue);
+    await this.#term?.over;
   }
 
   async #takePart(wait: Wait): Promise<void> {
@@ -98,20 +90,18 @@ export class Candidacy {
     try {
       for (;;) {
         await wait.race(this.#cooldown);
-        const won = await this.#campaign(wait, view, connection);
-        if (won !== null) await this.#lead(won, wait);
+        const term = await this.#campaign(wait, view, connection);
+        if (term !== null) await this.#lead(term, wait);
       }
     } finally {
       stopTelling();
     }
   }
 
-  async #campaign(wait: Wait, view: LeaseView, connection: Connection): Promise<Won | null> {
+  async #campaign(wait: Wait, view: LeaseView, connection: Connection): Promise<Term | null> {
     const cooldown = this.#cooldown;
     const pass = await view.turns.take(wait.signal);
     try {
-      // The turn may have come in the same moment as the end of the wait.
-      wait.signal.throwIfAborted();
       if (cooldown !== this.#cooldown) return null;
       return await this.#compete(wait, view, connection);
     } catch (error) {
@@ -129,47 +119,41 @@ export class Candidacy {
   }
 
   /** `null` when it was called off by `stepDown`. */
-  #compete(wait: Wait, view: LeaseView, connection: Connection): Promise<Won | null> {
+  #compete(wait: Wait, view: LeaseView, connection: Connection): Promise<Term | null> {
+    const attempt = attemptOf(this.#options, this.#client, 'hold');
+    const start = (hooks: KeeperHooks): Keeper =>
+      this.#host.attempt(view, connection, attempt, hooks);
     return new Promise((resolve, reject) => {
-      const callOff = (): void => keeper.stop();
       let term: Term | null = null;
-      let end: () => void;
-      const ended = new Promise<void>((settle) => (end = settle));
-      const attempt = attemptOf(this.#options, this.#client, 'hold');
-      const keeper = this.#host.attempt(view, connection, attempt, {
+      const keeper = compete(wait, start, {
         acquired: () => {
-          wait.signal.removeEventListener('abort', callOff);
           this.#campaigning = null;
           // In this very tick: a loss must not come before anybody listens for it.
           term = new Term(keeper, this.#callbacks);
-          this.#won = { term, ended };
-          resolve(this.#won);
+          this.#term = term;
+          resolve(term);
           term.start();
           this.#work = term.settled;
         },
         failed: reject,
         busy: () => undefined,
         ended: () => {
-          wait.signal.removeEventListener('abort', callOff);
           term?.cut();
-          end();
           if (wait.signal.aborted) reject(wait.signal.reason as Error);
           else resolve(null);
         },
       });
       this.#campaigning = keeper;
-      wait.signal.addEventListener('abort', callOff, { once: true });
     });
   }
 
-  async #lead({ term, ended }: Won, wait: Wait): Promise<void> {
+  async #lead(term: Term, wait: Wait): Promise<void> {
     this.#hasLed = true;
     const drain = (): void => term.drain('aborted', this.#whenOverdue);
     wait.signal.addEventListener('abort', drain, { once: true });
     if (wait.signal.aborted) drain();
     await term.over;
-    await ended;
-    this.#won = null;
+    this.#term = null;
     wait.signal.removeEventListener('abort', drain);
     // No new term while the work of the old one goes on; but to end we do not wait for it any longer.
     await wait.race(term.settled).catch(() => undefined);

@@ -22,12 +22,13 @@ export class Term {
   constructor(keeper: Keeper, callbacks: ElectionCallbacks) {
     this.#keeper = keeper;
     this.#callbacks = callbacks;
-    this.#over = new Promise((resolve) => (this.#finish = resolve));
+    const told = new Promise<void>((resolve) => (this.#finish = resolve));
+    this.#over = told.then(() => keeper.ended);
     // In the tick of the loss: the work must hear of it before anybody else may lead.
     keeper.signal.addEventListener('abort', () => this.#lose(keeper.signal.reason), { once: true });
   }
 
-  /** Resolves when it is not led any more: lost, or about to be released. */
+  /** Resolves when it is not led any more, and nothing is done for its lease: released, or left alone. */
   get over(): Promise<void> {
     return this.#over;
   }
@@ -77,29 +78,23 @@ export class Term {
     this.#why = reason;
     this.#wind.abort(new DOMException(`the term ends: ${reason}`, 'AbortError'));
     this.#cancelDrain = whenOverdue(() => this.#giveUp());
-    void this.#work.then(() => this.#end(reason, () => this.#keeper.stop()));
+    void this.#work.then(() => this.#release(reason));
   }
 
   /** The lease was let go from elsewhere: the client is being closed. */
   cut(): void {
-    this.#why ??= 'aborted';
-    const gone = new DOMException('the client was closed', 'AbortError');
-    this.#wind.abort(gone);
-    this.#authority.abort(gone);
-    this.#end(this.#why, () => undefined);
+    this.#end(this.#why ?? 'aborted', new DOMException('the client was closed', 'AbortError'));
   }
 
   /** The work did not wind down in time. The lease runs out unreleased: the work has the rest of it. */
   #giveUp(): void {
-    this.#authority.abort(new DOMException('the drain took too long', 'TimeoutError'));
-    this.#end(this.#why ?? 'aborted', () => this.#keeper.abandon());
+    const overdue = new DOMException('the drain took too long', 'TimeoutError');
+    this.#end(this.#why ?? 'aborted', overdue, () => this.#keeper.abandon());
   }
 
   #lose(loss: unknown): void {
-    this.#wind.abort(loss);
-    this.#authority.abort(loss);
     const isRevoked = isSyncError(loss, 'ERR_LOCK_LOST') && loss.reason === 'released';
-    this.#end(isRevoked ? 'aborted' : 'lost', () => undefined);
+    this.#end(isRevoked ? 'aborted' : 'lost', loss);
   }
 
   #fail(error: unknown): void {
@@ -108,19 +103,23 @@ export class Term {
     const isAbort = error instanceof Error && error.name === 'AbortError';
     if (signal.aborted && (isAbort || error === signal.reason)) return;
     this.#error ??= { value: error };
-    if (this.#why === null) this.#end('failed', () => this.#keeper.stop());
+    if (this.#why === null) this.#release('failed');
   }
 
-  #end(reason: StopReason, letGo: () => void): void {
+  #release(reason: StopReason): void {
+    const over = new DOMException(`the term ended: ${reason}`, 'AbortError');
+    this.#end(reason, over, () => this.#keeper.stop());
+  }
+
+  #end(reason: StopReason, gone: unknown, letGo?: () => void): void {
     if (this.#isTold) return;
     this.#isTold = true;
     this.#why = reason;
     this.#cancelDrain?.();
     // Before the lease is let go: from then on somebody else may lead.
-    const gone = new DOMException(`the term ended: ${reason}`, 'AbortError');
     this.#wind.abort(gone);
     this.#authority.abort(gone);
-    letGo();
+    letGo?.();
     try {
       report(this.#callbacks.onStoppedLeading?.(reason));
     } catch (error) {

@@ -28,7 +28,7 @@ export class LeaseHost {
   readonly clock: Clock;
   readonly #ports: HostPorts;
   readonly #views = new Map<string, LeaseView>();
-  readonly #attempts = new Map<Keeper, Promise<void>>();
+  readonly #attempts = new Set<Keeper>();
   readonly #closing = new AbortController();
   #connection: Promise<Connection> | null = null;
   #isConnected = false;
@@ -84,8 +84,6 @@ export class LeaseHost {
       warn: (warning: SyncWarning) => this.#ports.warn(warning),
     };
     let letGo: (() => void) | null = null;
-    let ended: () => void;
-    const end = new Promise<void>((resolve) => (ended = resolve));
     const keeper = new Keeper(ports, what.terms, {
       acquired: () => {
         letGo = what.keepProcessAlive ? this.keepAlive() : () => undefined;
@@ -98,11 +96,10 @@ export class LeaseHost {
         if (letGo !== null) connection.holding(--this.#held);
         letGo?.();
         this.#attempts.delete(keeper);
-        ended();
         hooks.ended();
       },
     });
-    this.#attempts.set(keeper, end);
+    this.#attempts.add(keeper);
     return keeper;
   }
 
@@ -124,8 +121,9 @@ export class LeaseHost {
   async #close(): Promise<void> {
     const letGo = this.keepAlive();
     this.#closing.abort(new ClosedError());
-    for (const keeper of this.#attempts.keys()) keeper.revoke();
-    await Promise.all(this.#attempts.values());
+    const attempts = [...this.#attempts];
+    for (const keeper of attempts) keeper.revoke();
+    await Promise.all(attempts.map(({ ended }) => ended));
     for (const view of this.#views.values()) view.close();
     // One that is still being opened (an exec plugin may take its time) is closed as soon as it is there.
     const closing = this.#connection?.then(

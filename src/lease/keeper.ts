@@ -25,6 +25,8 @@ export class Keeper {
   readonly #alarm: Alarm;
   readonly #subject: Subject;
   readonly #leave: () => void;
+  readonly #ended: Promise<void>;
+  #end: () => void = () => undefined;
   #state: State;
   /** True until the constructor is done with: nothing is performed before. */
   #isPumping = true;
@@ -38,6 +40,7 @@ export class Keeper {
     this.#ports = ports;
     this.#terms = terms;
     this.#hooks = hooks;
+    this.#ended = new Promise((resolve) => (this.#end = resolve));
     const { view, clock } = ports;
     this.#subject = { key: view.key, identity: terms.identity, nonce: terms.nonce };
     this.#alarm = new Alarm(view, terms, (warning) => ports.warn(warning));
@@ -66,6 +69,11 @@ export class Keeper {
   /** The last failed request, for whoever has to explain a time-out. */
   get lastFailure(): SyncError | undefined {
     return this.#lastFailure;
+  }
+
+  /** Resolves once nothing is done for this attempt any more. */
+  get ended(): Promise<void> {
+    return this.#ended;
   }
 
   get end(): Over['end'] | null {
@@ -137,6 +145,7 @@ export class Keeper {
     this.#leave();
     if (end.how === 'lost') this.#lose(end.reason, end.token);
     this.#hooks.ended();
+    this.#end();
   }
 
   #lose(reason: LossReason, token: bigint): void {
@@ -176,16 +185,10 @@ export class Keeper {
     switch (step.do) {
       case 'fail':
         this.#hooks.failed(step.error);
-        {
-          this.stop();
-          return;
-        }
+        return this.stop();
       case 'yield':
         this.#hooks.busy(step.lease);
-        {
-          this.stop();
-          return;
-        }
+        return this.stop();
       default:
         this.#absorb({ type: 'begun', step });
         void this.#request(step);
@@ -218,7 +221,7 @@ export class Keeper {
         const verdict = this.#learn('write', outcome, asked);
         // A claim onto what was known from before may just come late: that is no race.
         if (verdict.kind === 'conflict' && intent === 'claim' && this.#hasHeard) view.lostRace();
-        if (verdict.kind === 'ok') view.measured(this.#ports.clock.now().monotonic - this.#sentAt);
+        if (verdict.kind === 'ok') view.measured(this.#ports.clock.monotonic() - this.#sentAt);
         this.#dispatch({ type: 'settled', stamp, verdict });
         return;
       }
@@ -249,7 +252,7 @@ export class Keeper {
     return {
       ...options,
       onSent: () => {
-        this.#sentAt = clock.now().monotonic;
+        this.#sentAt = clock.monotonic();
         this.#dispatch({ type: 'sent', stamp });
       },
       onSilent: () => this.#dispatch({ type: 'silent', stamp }),

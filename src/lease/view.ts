@@ -57,7 +57,7 @@ export class LeaseView {
 
   learn(news: News): void {
     const before = this.#sight;
-    this.#sight = observe(before, news, this.clock.now().monotonic);
+    this.#sight = observe(before, news, this.clock.monotonic());
     if (this.#sight === before) return;
     this.#noteHolder(before);
     for (const listener of [...this.#listeners]) listener.news();

@@ -13,7 +13,7 @@ export class Wait {
 
   constructor(clock: Clock, signals: readonly AbortSignal[], timeoutMs: number) {
     this.#clock = clock;
-    this.#startedAt = clock.now().monotonic;
+    this.#startedAt = clock.monotonic();
     for (const signal of signals) this.#follow(signal);
     if (timeoutMs === Infinity) return;
     const cancel = clock.after(timeoutMs, () => {
@@ -33,7 +33,7 @@ export class Wait {
   }
 
   get waitedMs(): number {
-    return this.#clock.now().monotonic - this.#startedAt;
+    return this.#clock.monotonic() - this.#startedAt;
   }
 
   /** Settles like `promise`, or rejects with the reason for the end of the wait if that comes first. */

@@ -7,7 +7,6 @@ import type { Keeper } from '../lease/keeper.js';
  */
 export class LockHandle implements AsyncDisposable {
   readonly #keeper: Keeper;
-  readonly #ended: Promise<void>;
   readonly #keepAlive: () => () => void;
   #release: Promise<boolean> | null = null;
 
@@ -17,15 +16,8 @@ export class LockHandle implements AsyncDisposable {
   readonly fencingToken: bigint;
 
   /** @internal */
-  constructor(
-    keeper: Keeper,
-    name: string,
-    token: bigint,
-    ended: Promise<void>,
-    keepAlive: () => () => void,
-  ) {
+  constructor(keeper: Keeper, name: string, token: bigint, keepAlive: () => () => void) {
     this.#keeper = keeper;
-    this.#ended = ended;
     this.#keepAlive = keepAlive;
     this.name = name;
     this.fencingToken = token;
@@ -89,7 +81,7 @@ export class LockHandle implements AsyncDisposable {
     const letGo = this.#keepAlive();
     this.#keeper.isHeld();
     this.#keeper.stop();
-    await this.#ended;
+    await this.#keeper.ended;
     letGo();
     return this.#keeper.end?.how === 'released';
   }

@@ -1,4 +1,4 @@
-import { attemptOf, enter } from '../attempt.js';
+import { attemptOf, compete, enter } from '../attempt.js';
 import { defaultClient, hostOf, type LeaseClient } from '../client.js';
 import {
   AcquireTimeoutError,
@@ -205,9 +205,7 @@ class Run {
       if (isImpatient && view.turns.isTaken) return null;
       const pass = await view.turns.take(wait.signal);
       try {
-        // The turn may have come in the same moment as the end of the wait.
-        wait.signal.throwIfAborted();
-        return await this.#compete(view, connection, wait, isImpatient);
+        return await wait.race(this.#compete(view, connection, wait, isImpatient));
       } finally {
         pass();
       }
@@ -226,24 +224,16 @@ class Run {
     const host = this.#host;
     const attempt = attemptOf(this.#options, this.#client, isImpatient ? 'try' : 'hold');
     return new Promise((resolve, reject) => {
-      let ended: () => void;
-      const end = new Promise<void>((settle) => (ended = settle));
-      const callOff = (): void => {
-        keeper.stop();
-        reject(wait.signal.reason as Error);
-      };
-      const keeper = host.attempt(view, connection, attempt, {
+      const keeper = compete(wait, (hooks) => host.attempt(view, connection, attempt, hooks), {
         acquired: () => {
-          wait.signal.removeEventListener('abort', callOff);
           const keepAlive = (): (() => void) => host.keepAlive();
-          resolve(new LockHandle(keeper, keyOf(view.key), keeper.token ?? 0n, end, keepAlive));
+          resolve(new LockHandle(keeper, keyOf(view.key), keeper.token ?? 0n, keepAlive));
         },
         failed: reject,
         busy: () => resolve(null),
-        ended: () => ended(),
+        ended: () => undefined,
       });
       this.#keeper = keeper;
-      wait.signal.addEventListener('abort', callOff, { once: true });
     });
   }
 }

@@ -28,6 +28,10 @@ export class ManualClock implements Clock {
     return at(this.#now, { elapsed: this.#now + this.suspended });
   }
 
+  monotonic(): number {
+    return this.#now;
+  }
+
   after(ms: number, callback: () => void): () => void {
     const timer = { at: this.#now + ms, callback };
     this.#timers.push(timer);

@@ -8,7 +8,6 @@ import { exchange, retryAfterMs } from './exchange.js';
 import type { Exchanged } from './exchange.js';
 import { Gate } from './gate.js';
 import { AgentPool } from './pool.js';
-import { monotonicOf } from './monotonic.js';
 import { DeadlineQueue } from './queue.js';
 import { brokenConnection, unsendable } from './unreachable.js';
 
@@ -84,7 +83,7 @@ export class Transport {
   constructor({ endpoint, clock, silentMs = SILENT_MS, onSilence }: TransportOptions) {
     this.#endpoint = endpoint;
     this.#clock = clock;
-    this.#now = monotonicOf(clock);
+    this.#now = () => clock.monotonic();
     this.#silentMs = silentMs;
     this.#patienceMs = silentMs;
     this.#onSilence = onSilence ?? (() => undefined);

@@ -4,7 +4,6 @@ import type { Clock } from '../clock.js';
 import { readEvent } from './event.js';
 import type { WatchEvent } from './event.js';
 import { LineSplitter } from './lines.js';
-import { monotonicOf } from './monotonic.js';
 import type { StreamEnd, StreamOpener } from './stream.js';
 
 const debug = createDebug('metaparticle:sync:watch');
@@ -71,7 +70,7 @@ export class Watcher {
   constructor(options: WatcherOptions) {
     this.#options = options;
     this.#clock = options.clock;
-    this.#now = monotonicOf(options.clock);
+    this.#now = () => options.clock.monotonic();
     this.#position = options.from;
     this.#openedAt = this.#now();
     void this.#run();

@@ -37,8 +37,8 @@ const SHORT: Timings = {
   ...{ survivedMs: 1_500, fatalMs: 5_000 },
 };
 const SURVIVED_TIMES = isFull ? 5 : 1;
-/** A timer fires as soon as the machine has time for it; `isHeld()` needs none. */
-const TIMER_LATENESS_MS = 150;
+/** So late a timer may be for the signal to have its whole margin; `isHeld()` needs none. */
+const ALLOWED_LATENESS_MS = 50;
 /** What a server sent before it was frozen has come by then. */
 const UNDER_WAY_MS = 500;
 const ACQUIRE_LIMIT_MS = 60_000;
@@ -164,27 +164,33 @@ interface Spare {
   /** From the last time that `isHeld()` was true; `null` where nobody asked. */
   readonly beliefMs: number | null;
   readonly signalMs: number;
+  /** What its process had to wait longer for a timer than is allowed for. */
+  readonly excessMs: number;
 }
 
 /** Counted from when the last write left that the API server showed to have landed. */
 function spare(account: Named, observer: Observer, { options }: Timings, pausedAt: number): Spare {
-  const { name, sends, trueAt, abortedAt } = account;
+  const { name, sends, trueAt, abortedAt, latenessMs } = account;
   const committed = observer.of(name).findLast(({ at }) => at < pausedAt);
   const sentAt = sends.get(committed?.renewTime ?? NaN);
   if (sentAt === undefined) throw new Error(`${name}: its last committed write is not known`);
   const end = sentAt + options.leaseDurationMs;
-  return { beliefMs: trueAt && end - trueAt, signalMs: end - (abortedAt ?? NaN) };
+  const excessMs = Math.max(latenessMs - ALLOWED_LATENESS_MS, 0);
+  return { beliefMs: trueAt && end - trueAt, signalMs: end - (abortedAt ?? NaN), excessMs };
 }
 
 function checkMargins({ cluster }: Story, { options, fatalMs }: Timings, all: Spare[]): void {
   const beliefs = all.flatMap(({ beliefMs }) => (beliefMs === null ? [] : [beliefMs]));
   // Asking aborts the signal too: only where nobody asked it shows what the timer does.
-  const signals = all.flatMap(({ beliefMs, signalMs }) => (beliefMs === null ? [signalMs] : []));
+  const unasked = all.filter(({ beliefMs }) => beliefMs === null);
+  const signals = unasked.map(({ signalMs }) => signalMs);
+  const excess = Math.max(...unasked.map(({ excessMs }) => excessMs));
   const [belief, signal] = [Math.min(...beliefs), Math.min(...signals)];
   const figures = `isHeld() last true ${ms(belief)}, signal aborted ${ms(signal)}`;
   print('outage', cluster, `frozen ${ms(fatalMs)}: ${figures} before the end of the lease`);
+  if (excess > 0) print('outage', cluster, `timers of the holders came ${ms(excess)} too late`);
   expect(belief).toBeGreaterThanOrEqual(options.marginMs);
-  expect(signal).toBeGreaterThanOrEqual(options.marginMs - TIMER_LATENESS_MS);
+  expect(signal).toBeGreaterThanOrEqual(options.marginMs - excess);
 }
 
 function freezerOf({ cluster, plane }: Story & { readonly plane?: ControlPlane }): Freezer {

@@ -1,5 +1,6 @@
 // A process that takes, keeps and gives back locks when it is told to, and notes what happens to them.
 import { subscribe } from 'node:diagnostics_channel';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { LeaseClient, Lock, diagnosticsChannels } from '../../../src/index.js';
 import type { EventMessage, LeaseOptions, LockHandle } from '../../../src/index.js';
 import { serve, settings } from './serve.js';
@@ -21,6 +22,8 @@ export interface Account {
   /** When `signal` was aborted. */
   readonly abortedAt: number | null;
   readonly reason: string | null;
+  /** The latest that a timer came in this process since it holds anything, in milliseconds. */
+  readonly latenessMs: number;
   /** Writes by the `renewTime` they carried, with the time at which they left; the latest only. */
   readonly sends: ReadonlyMap<number, number>;
 }
@@ -28,6 +31,7 @@ export interface Account {
 export type HolderCalls = typeof calls;
 
 const ASK_EVERY_MS = 5;
+const LOOK_EVERY_MS = 5;
 const REMEMBERED_SENDS = 50;
 
 interface Held {
@@ -40,6 +44,7 @@ const { options = {}, asks = false } = settings() as HolderSettings;
 const client = new LeaseClient();
 const held = new Map<string, Held>();
 const sends = new Map<string, Map<number, number>>();
+const loop = monitorEventLoopDelay({ resolution: LOOK_EVERY_MS });
 
 subscribe(diagnosticsChannels.event, (message) => {
   const { lease, event, detail } = message as EventMessage;
@@ -77,6 +82,7 @@ const calls = {
     const handle = await new Lock(name, { client, ...options }).acquire();
     const at = now();
     keep(name, handle);
+    if (held.size === 1) loop.enable();
     return { calledAt, at, token: handle.fencingToken };
   },
 
@@ -98,7 +104,8 @@ const calls = {
     const reason = handle.loss?.reason ?? null;
     const times = sends.get(name) ?? new Map<number, number>();
     const { fencingToken: token } = handle;
-    return { token, isHeld: handle.isHeld(), trueAt, abortedAt, reason, sends: times };
+    const latenessMs = loop.max / 1e6 - LOOK_EVERY_MS;
+    return { token, isHeld: handle.isHeld(), trueAt, abortedAt, reason, latenessMs, sends: times };
   },
 };
 
