@@ -1,6 +1,6 @@
 /**
- * Kubernetes times as milliseconds since the epoch. Microseconds survive as a fraction: a double holds them
- * exactly enough (to a quarter of one) for another 200 years.
+ * Kubernetes times as milliseconds since the epoch. Microseconds survive as a fraction, exactly until 2109;
+ * later a double may be one off. Our own times have none.
  */
 
 const rfc3339 = /^(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)$/;
