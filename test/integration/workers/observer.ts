@@ -21,23 +21,26 @@ const LOOK_UP_MS = 500;
 export class Observer {
   readonly seen: Observation[] = [];
   readonly #watch: RawWatch;
+  readonly #namespace: string;
   #isClosed = false;
 
   static async open(cluster: Cluster): Promise<Observer> {
     const path = '/apis/coordination.k8s.io/v1/leases';
     const { body } = await cluster.request('GET', path);
     const from = `resourceVersion=${body.metadata.resourceVersion}`;
-    return new Observer(await cluster.watch(`${path}?watch=true&timeoutSeconds=3600&${from}`));
+    const watch = await cluster.watch(`${path}?watch=true&timeoutSeconds=3600&${from}`);
+    return new Observer(watch, cluster.namespace);
   }
 
-  private constructor(watch: RawWatch) {
+  private constructor(watch: RawWatch, namespace: string) {
     this.#watch = watch;
+    this.#namespace = namespace;
     void this.#follow();
   }
 
-  /** Changes of one Lease, in order. */
+  /** Changes of one Lease in the cluster's own namespace, in order: other tests use the same names. */
   of(name: string): Observation[] {
-    return this.seen.filter((one) => one.name === name);
+    return this.seen.filter((one) => one.name === name && one.namespace === this.#namespace);
   }
 
   close(): void {
