@@ -147,8 +147,10 @@ export class AcquireTimeoutError extends SyncError {
     readonly waitedMs: number,
     /** The last failure of a request, if the wait was troubled by any. */
     lastFailure?: SyncError,
+    isOwn = false,
   ) {
-    const who = holder === null ? 'no holder was seen' : `held by ${JSON.stringify(holder)}`;
+    const own = isOwn ? ' in this process, and a lock is not reentrant' : '';
+    const who = holder === null ? 'no holder was seen' : `held by ${JSON.stringify(holder)}${own}`;
     const why = lastFailure === undefined ? '' : `; last failure: ${lastFailure.message}`;
     super(`lock ${lock} not acquired within ${Math.round(waitedMs)} ms: ${who}${why}`, {
       cause: lastFailure,

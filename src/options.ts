@@ -127,6 +127,10 @@ export function checkFunction(option: string, value: unknown): void {
 }
 
 function checkTimings({ leaseDurationMs, renewIntervalMs, marginMs }: ResolvedOptions): void {
+  if (Number.isFinite(leaseDurationMs) && leaseDurationMs > 0 && leaseDurationMs < 1_000) {
+    const seconds = `did you mean ${leaseDurationMs * 1_000} (${leaseDurationMs} s)?`;
+    fail('leaseDurationMs', leaseDurationMs, `must be at least 1000 milliseconds; ${seconds}`);
+  }
   checkWhole('leaseDurationMs', leaseDurationMs, 1_000, LONGEST_DURATION_MS);
   if (leaseDurationMs % 1_000 !== 0) {
     fail(

@@ -337,6 +337,15 @@ describe('an observer', () => {
     await watching;
   });
 
+  it('that is left while it waits ends at once', async () => {
+    await using world = await World.start();
+    const leaders = candidate(world, 'looker').election.observe();
+    expect(await leaders.next()).toEqual({ done: false, value: null });
+    const next = leaders.next();
+    expect(await leaders.return()).toEqual({ done: true, value: undefined });
+    expect(await next).toEqual({ done: true, value: undefined });
+  });
+
   it('writes nothing, and is told what it may not read', async () => {
     await using world = await World.start();
     const looker = candidate(world, 'looker');

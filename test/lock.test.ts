@@ -347,6 +347,17 @@ describe('Lock', () => {
     expect(world.spec('job').holderIdentity).toBe('stranger');
   });
 
+  it.concurrent('waiting for what this process itself holds is told so', async () => {
+    await using world = await World.start();
+    const lock = world.lock('job');
+    await lock.acquire();
+    const error = await rejection(lock.acquire({ timeoutMs: 300 }));
+    const words = 'in this process, and a lock is not reentrant';
+    expectError(error, AcquireTimeoutError, 'ERR_ACQUIRE_TIMEOUT', words);
+    const other = await rejection(world.elsewhere('job', 'other').acquire({ timeoutMs: 300 }));
+    expect((other as Error).message).not.toContain(words);
+  });
+
   it.concurrent(
     'waiting no time at all is no way to get a lock, and leaves nothing behind',
     async () => {
@@ -609,8 +620,12 @@ describe('Lock', () => {
     const first = await lock.acquire();
     expect(await first.release()).toBe(true);
     expect(world.api.leases.get('default', 'job')).toBeUndefined();
+    const before = { ...world.api.requests.counts };
     const second = await lock.acquire();
     expect(second.fencingToken).toBeGreaterThan(first.fencingToken);
+    // What it deleted itself it does not try to claim, even if no event has told it yet.
+    const { counts } = world.api.requests;
+    expect([counts.create - before.create, counts.update - before.update]).toEqual([1, 1]);
   });
 
   it.concurrent('release does not delete what somebody has by then', async () => {

@@ -40,6 +40,16 @@ describe('life', () => {
     await next.close();
   });
 
+  it('is closed at the end of the block that it was started in', async () => {
+    const urls: string[] = [];
+    {
+      await using api = await startLeaseServer();
+      urls.push(`${api.url}/readyz`);
+      expect((await fetch(`${api.url}/readyz`)).status).toBe(200);
+    }
+    await expect(fetch(urls[0] ?? '')).rejects.toThrow('fetch failed');
+  });
+
   it('close() calls off what was to be done later', async () => {
     const { api } = bench();
     api.faults.commitLate({ afterMs: 50 });

@@ -49,15 +49,34 @@ export function onLeader(view: LeaseView, tell: (leader: Leader | null) => void)
 }
 
 /** Looks on without taking part: the current state first, then the newest whenever it changed. */
-export async function* observe(
+export function observe(
   client: LeaseClient,
   options: ResolvedOptions,
   name: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Leader | null, void, undefined> {
+  const left = new AbortController();
+  const quiet = signal === undefined ? [left.signal] : [left.signal, signal];
+  const generator = look(client, options, name, quiet);
+  const leave = generator.return.bind(generator);
+  return Object.assign(generator, {
+    // A generator that waits would hear of it only after the next change.
+    return: (value: undefined) => {
+      left.abort();
+      return leave(value);
+    },
+  });
+}
+
+/** Ends quietly when one of the signals aborts. */
+async function* look(
+  client: LeaseClient,
+  options: ResolvedOptions,
+  name: string,
+  quiet: readonly AbortSignal[],
+): AsyncGenerator<Leader | null, void, undefined> {
   const host = hostOf(client);
-  const signals = signal === undefined ? [host.closing] : [signal, host.closing];
-  const wait = new Wait(host.clock, signals, Infinity);
+  const wait = new Wait(host.clock, [...quiet, host.closing], Infinity);
   const undo: (() => void)[] = [];
   try {
     const { connection, view } = await enter(client, options, name, wait);
@@ -76,7 +95,7 @@ export async function* observe(
       yield leader;
     }
   } catch (error) {
-    if (signal?.aborted !== true || error !== signal.reason) throw error;
+    if (!quiet.some(({ aborted, reason }) => aborted && reason === error)) throw error;
   } finally {
     for (const one of undo) one();
     wait.done();

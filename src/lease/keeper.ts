@@ -8,10 +8,12 @@ import { seek } from './protocol/seeking.js';
 import type { Event, Over, Request, State, Step, Terms, Verdict } from './protocol/state.js';
 import { beliefMs, nextStep, requestBudget } from './protocol/step.js';
 import { keyOf } from './record.js';
-import type { Outcome, RequestOptions } from './store.js';
+import type { Decoration, Outcome, RequestOptions } from './store.js';
 import type { KeeperHooks, KeeperPorts } from './ports.js';
 
 const log = debug('metaparticle:sync:keeper');
+
+const undecorated: Decoration = { labels: {}, annotations: {}, ownerReferences: [] };
 
 /**
  * Performs what the protocol decides for one attempt at one lease, and owns its timer. It carries out
@@ -210,14 +212,16 @@ export class Keeper {
         return;
       }
       case 'delete': {
-        const verdict = this.#learn('delete', await store.delete(step.base, options), null);
+        const verdict = this.#learn('delete', await store.delete(step.base, options), asked);
         this.#dispatch({ type: 'answered', request: 'delete', verdict });
         return;
       }
       case 'write': {
         const { stamp, intent } = step.write;
         const timed = this.#timed(stamp, options);
-        const outcome = await store.write(step.base, step.change, decoration, timed);
+        // A bump may go onto somebody else's record, which is none of ours to decorate.
+        const added = intent === 'bump' ? undecorated : decoration;
+        const outcome = await store.write(step.base, step.change, added, timed);
         const verdict = this.#learn('write', outcome, asked);
         // A claim onto what was known from before may just come late: that is no race.
         if (verdict.kind === 'conflict' && intent === 'claim' && this.#hasHeard) view.lostRace();
@@ -272,9 +276,8 @@ export class Keeper {
         view.learn({ kind: 'present', lease: outcome.lease, asked: null });
         return { kind: 'ok' };
       case 'missing':
-        view.learn({ kind: 'absent', version: null, asked });
-        return { kind: 'ok' };
       case 'deleted':
+        view.learn({ kind: 'absent', version: null, asked });
         return { kind: 'ok' };
       case 'exists':
       case 'conflict':

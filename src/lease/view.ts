@@ -55,6 +55,12 @@ export class LeaseView {
     return this.#sight.kind === 'present' ? this.#sight.lease.record.holder || null : null;
   }
 
+  /** Whether the holder last seen is an attempt of this client. */
+  get isHeldHere(): boolean {
+    const nonce = this.#sight.kind === 'present' ? this.#sight.lease.mark?.nonce : undefined;
+    return nonce !== undefined && this.isLocal(nonce);
+  }
+
   learn(news: News): void {
     const before = this.#sight;
     this.#sight = observe(before, news, this.clock.monotonic());

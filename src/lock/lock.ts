@@ -98,7 +98,7 @@ export class Lock {
       return handle;
     } catch (error) {
       if (!wait.isTimedOut || isSyncError(error)) throw error;
-      throw new AcquireTimeoutError(run.label, run.holder, wait.waitedMs, run.lastFailure);
+      throw timedOut(run, wait.waitedMs);
     }
   }
 
@@ -154,6 +154,10 @@ function signals(host: LeaseHost, signal: AbortSignal | undefined): AbortSignal[
   return signal === undefined ? [host.closing] : [signal, host.closing];
 }
 
+function timedOut({ label, holder, lastFailure, isOwn }: Run, waitedMs: number): SyncError {
+  return new AcquireTimeoutError(label, holder, waitedMs, lastFailure, isOwn);
+}
+
 function noAnswer({ lastFailure, label, server }: Run): SyncError {
   const why = lastFailure?.message ?? 'no answer';
   const message = `lock ${label}: the API server gave no usable answer within ${TRY_LIMIT_MS} ms: ${why}`;
@@ -183,6 +187,11 @@ class Run {
 
   get holder(): string | null {
     return this.#view?.holder ?? null;
+  }
+
+  /** Whether the holder last seen is another acquisition of this client. */
+  get isOwn(): boolean {
+    return this.#view?.isHeldHere === true;
   }
 
   get lastFailure(): SyncError | undefined {

@@ -36,7 +36,7 @@ export interface LeaseServerOptions {
 }
 
 /** A running Lease API server. It keeps the process alive until `close()`. */
-export class LeaseServer {
+export class LeaseServer implements AsyncDisposable {
   /** The Leases, for assertions and outsiders' writes. */
   readonly leases: Outsider;
   /** What was asked so far. */
@@ -179,6 +179,11 @@ export class LeaseServer {
       this.#http.close(() => resolve());
       this.#http.closeAllConnections();
     });
+  }
+
+  /** As {@link close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   #credentials(options: KubeConfigOptions) {

@@ -276,6 +276,22 @@ describe('stopping', () => {
     expect(keeper.token).toBeNull();
   });
 
+  it('a candidate moves on the record that its lost claim named, adding nothing of its own', async () => {
+    const { keeper, store, clock } = stage(terms('n1'));
+    await settled();
+    await store.last.answer({ kind: 'found', lease: vacantLease(10n) });
+    const claim = store.last;
+    expect(claim.decoration).toMatchObject({ labels: { app: 'x' } });
+    keeper.stop();
+    await claim.answer({ kind: 'unknown', error: unreachable });
+    const doubt = store.last;
+    expect(doubt.verb).toBe('read');
+    await doubt.answer({ kind: 'found', lease: vacantLease(10n) });
+    await clock.advance(250);
+    expect(store.last.change?.bump).toMatch(/^n1\./);
+    expect(store.last.decoration).toEqual({ labels: {}, annotations: {}, ownerReferences: [] });
+  });
+
   it('before anything was done ends without a request', async () => {
     const { keeper, store, told } = stage(terms('n1'));
     keeper.stop();

@@ -6,6 +6,7 @@ import type { Change, Lease } from '../../src/lease/record.js';
 import type { SyncWarning } from '../../src/errors.js';
 import type {
   CreateOutcome,
+  Decoration,
   DeleteOutcome,
   LeaseStore,
   LeaseWatch,
@@ -78,6 +79,7 @@ export interface Call {
   readonly verb: 'read' | 'create' | 'write' | 'delete';
   readonly base: Lease | null;
   readonly change: Change | null;
+  readonly decoration: Decoration | null;
   readonly options: RequestOptions;
   answer(outcome: Outcome): Promise<void>;
 }
@@ -93,38 +95,43 @@ export class ScriptedStore implements LeaseStore {
   }
 
   read(_key: unknown, options: RequestOptions): Promise<ReadOutcome> {
-    return this.#ask('read', null, null, options);
+    return this.#ask('read', {}, options);
   }
 
   create(
     _key: unknown,
     change: Change,
-    _: unknown,
+    decoration: Decoration,
     options: RequestOptions,
   ): Promise<CreateOutcome> {
-    return this.#ask('create', null, change, options);
+    return this.#ask('create', { change, decoration }, options);
   }
 
-  write(base: Lease, change: Change, _: unknown, options: RequestOptions): Promise<WriteOutcome> {
-    return this.#ask('write', base, change, options);
+  write(
+    base: Lease,
+    change: Change,
+    decoration: Decoration,
+    options: RequestOptions,
+  ): Promise<WriteOutcome> {
+    return this.#ask('write', { base, change, decoration }, options);
   }
 
   delete(base: Lease, options: RequestOptions): Promise<DeleteOutcome> {
-    return this.#ask('delete', base, null, options);
+    return this.#ask('delete', { base }, options);
   }
 
   #ask<T extends Outcome>(
     verb: Call['verb'],
-    base: Lease | null,
-    change: Change | null,
+    what: Partial<Pick<Call, 'base' | 'change' | 'decoration'>>,
     options: RequestOptions,
   ): Promise<T> {
+    const request = { base: null, change: null, decoration: null, ...what };
     return new Promise((resolve) => {
       const answer = (outcome: Outcome): Promise<void> => {
         resolve(outcome as T);
         return settled();
       };
-      this.calls.push({ verb, base, change, options, answer });
+      this.calls.push({ verb, ...request, options, answer });
       options.onSent?.();
     });
   }
@@ -161,7 +168,7 @@ export function stage(terms: Terms) {
     busy: (lease) => told.push(`busy ${lease.record.holder}`),
     ended: () => told.push('ended'),
   };
-  const decoration = { labels: {}, annotations: {}, ownerReferences: [] };
+  const decoration = { labels: { app: 'x' }, annotations: {}, ownerReferences: [] };
   const ports = { clock, store, view, decoration, warn: (one: SyncWarning) => warnings.push(one) };
   const keeper = new Keeper(ports, terms, hooks);
   return { clock, store, watch, view, warnings, told, keeper };
