@@ -30,12 +30,13 @@ const lint = script('lint', 240);
 const format = script('format', 120, 'format:check');
 const build = script('build', 120);
 
+/** More than a small machine has cores: most of these tests wait for real timers. */
 const unit = jest('unit', 300, [
-  '--maxWorkers=2',
+  '--maxWorkers=4',
   `--workerIdleMemoryLimit=${WORKER_MEMORY}`,
   ...[...ALWAYS_IGNORED, ...APART].map((pattern) => `--testPathIgnorePatterns=${pattern}`),
 ]);
-const published = jest('published', 300, ['--runInBand', ...PUBLISHED]);
+const published = jest('published', 300, ['--maxWorkers=2', ...PUBLISHED]);
 /** In band: they measure, and they share one API server. */
 const IN_BAND = ['--runInBand', 'test/integration/'];
 const embedded = jest('integration', 300, IN_BAND, { SYNC_TEST_REAL: '' });
