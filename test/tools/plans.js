@@ -40,6 +40,14 @@ const published = jest('published', 300, ['--maxWorkers=2', ...PUBLISHED]);
 /** In band: they measure, and they share one API server. */
 const IN_BAND = ['--runInBand', 'test/integration/'];
 const embedded = jest('integration', 300, IN_BAND, { SYNC_TEST_REAL: '' });
+/** On Node.js 24 with client-node 2.x. */
+const secondLeg = {
+  name: 'second leg',
+  limitSeconds: 600,
+  command: ['node', 'test/node24/run.js', '--ci', '--maxWorkers=2'],
+  jest: true,
+  env: { SYNC_TEST_REAL: '1' },
+};
 /** The limit leaves room to build the control plane on a machine that has never done so. */
 const real = jest('integration', 1800, IN_BAND, { SYNC_TEST_REAL: '1' });
 
@@ -79,5 +87,5 @@ const checks = [lint, types, format];
 
 export const plans = {
   fast: { stages: [checks, unit, embedded] },
-  full: { stages: [checks, build, unit, published, real], close: closeFull },
+  full: { stages: [checks, build, unit, published, real, secondLeg], close: closeFull },
 };

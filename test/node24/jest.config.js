@@ -1,0 +1,18 @@
+// The integration tests once more, with the other client-node. Those that try the API server or the
+// control plane themselves load no line of the package: they are not repeated.
+import base from '../../jest.config.js';
+
+/** @type {import('jest').Config} */
+export default {
+  ...base,
+  rootDir: '../..',
+  moduleNameMapper: {
+    '^@kubernetes/client-node$': '<rootDir>/test/node24/node_modules/@kubernetes/client-node',
+    ...base.moduleNameMapper,
+  },
+  testMatch: ['<rootDir>/test/integration/**/*.test.ts', '<rootDir>/test/node24/*.test.ts'],
+  testPathIgnorePatterns: [
+    '/node_modules/',
+    '/integration/(conformance|control-plane)\\.test\\.ts$',
+  ],
+};
