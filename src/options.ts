@@ -6,7 +6,7 @@ import { InvalidOptionError } from './errors.js';
 
 /** Options that a Lock and an Election have in common. Fixed for the life of a term. */
 export interface LeaseOptions {
-  /** Where the Lease lives. Default: the kubeconfig context's, the service account's, POD_NAMESPACE, `default`. */
+  /** Where the Lease lives. Default: the client's. */
   readonly namespace?: string | undefined;
   /** Shown as the holder. Default: the client's. Must differ from process to process. */
   readonly identity?: string | undefined;
@@ -60,7 +60,7 @@ const defaults = {
   keepProcessAlive: true,
 } as const;
 
-/** Pause and attempt after a failed renewal: silent for 750 ms, then 250 ms to the next. */
+/** Attempt and pause after a failed renewal, rounded up: silent for 650 ms, then 250 ms to the next. */
 const ATTEMPT_MS = 1_000;
 const SHORTEST_RENEW_INTERVAL_MS = 1_000;
 const SHORTEST_MARGIN_MS = 500;
@@ -128,7 +128,7 @@ export function checkFunction(option: string, value: unknown): void {
 
 function checkTimings({ leaseDurationMs, renewIntervalMs, marginMs }: ResolvedOptions): void {
   if (Number.isFinite(leaseDurationMs) && leaseDurationMs > 0 && leaseDurationMs < 1_000) {
-    const seconds = `did you mean ${leaseDurationMs * 1_000} (${leaseDurationMs} s)?`;
+    const seconds = `${leaseDurationMs} s are ${leaseDurationMs * 1_000}`;
     fail('leaseDurationMs', leaseDurationMs, `must be at least 1000 milliseconds; ${seconds}`);
   }
   checkWhole('leaseDurationMs', leaseDurationMs, 1_000, LONGEST_DURATION_MS);

@@ -47,7 +47,7 @@ describe('a silent connection', () => {
     await until('it falls silent', () => second !== undefined);
     await second;
     expect(now() - begin).toBeLessThan(1100);
-    expect(now() - begin).toBeGreaterThan(700);
+    expect(now() - begin).toBeGreaterThan(600);
     expect(gistOf(await first)).toBe('unknown');
     expect(proxy.connections).toBe(2);
   });

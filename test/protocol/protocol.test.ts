@@ -317,7 +317,7 @@ describe('holding', () => {
   it('tries again beside a silent attempt, and credits the one that lands', () => {
     const { player } = holder();
     const first = player.wait(2_000).send('renew');
-    player.wait(750).event({ type: 'silent', stamp: first.write.stamp });
+    player.wait(650).event({ type: 'silent', stamp: first.write.stamp });
     const second = player.wait(250).send('renew');
     expect(second.write.base).toBe(first.write.base);
     player.wait(3_000).won(first, 12n);

@@ -32,7 +32,7 @@ export type Reply = Answer | Refused | Unknown;
 export interface TransportOptions {
   readonly endpoint: Endpoint;
   readonly clock: Clock;
-  /** Without an answer for so long, a request gives its place to the next one. Default 750. */
+  /** Without an answer for so long, a request gives its place to the next one. Default 650. */
   readonly silentMs?: number;
   /** A request that was sent at this monotonic time fell silent: others on old connections may have, too. */
   readonly onSilence?: (sentAt: number) => void;
@@ -54,7 +54,8 @@ interface Entry {
   isDone: boolean;
 }
 
-const SILENT_MS = 750;
+/** With the pause of 250 ms before the next attempt, less than a second: an outage of 10 s leaves room for one. */
+const SILENT_MS = 650;
 /** A server that was slow last time (or is far away, and the connection new) is given so much more time. */
 const PATIENCE = { factor: 1.5, maxMs: 3000 };
 const FEW_SOCKETS = 2;
