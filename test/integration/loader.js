@@ -6,15 +6,15 @@ import { readFile } from 'node:fs/promises';
 import { register } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
-import ts from 'typescript';
 
 const OWN_NAMES = new Map([
   ['@metaparticle/sync', new URL('../../src/index.ts', import.meta.url).href],
   ['@metaparticle/sync/testing', new URL('../../src/testing/index.ts', import.meta.url).href],
 ]);
 
-// The hooks live in a thread of their own, which loads this file a second time.
+// The hooks live in a thread of their own, which loads this file a second time, and alone compiles.
 if (isMainThread) register(import.meta.url);
+const ts = isMainThread ? undefined : (await import('typescript')).default;
 
 export async function resolve(specifier, context, nextResolve) {
   const own = OWN_NAMES.get(specifier);
