@@ -36,6 +36,10 @@ export class Child {
     });
   }
 
+  get stdout(): string {
+    return this.#stdout;
+  }
+
   get isAlive(): boolean {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
@@ -45,6 +49,12 @@ export class Child {
     const isDecided = (): boolean => this.#stdout.includes(word) || this.#isOver;
     await until(`a child that says ${word}`, isDecided, 15_000);
     if (!this.#stdout.includes(word)) throw new Error(`ended without ${word}: ${this.#stderr}`);
+  }
+
+  /** Asks it to end, as Kubernetes does, and waits until it has. */
+  async stop(): Promise<Exit> {
+    this.#process.kill('SIGTERM');
+    return this.exited;
   }
 
   /** Ends it as a crash does. */
@@ -132,7 +142,8 @@ const lock = (name, options) => new Lock(name, { client, ...quick, ...options })
 `;
 }
 
-function transpiled(source: string): string {
+/** Without its types. */
+export function transpiled(source: string): string {
   const { ES2022 } = ts.ScriptTarget;
   const compilerOptions = {
     target: ES2022,

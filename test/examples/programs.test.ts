@@ -1,0 +1,157 @@
+// The examples that are programs: what they print, how they end, and what they leave behind.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '../support/promises.js';
+import { Stage, portOf } from './stage.js';
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await Stage.open();
+});
+
+afterAll(() => stage[Symbol.asyncDispose]());
+
+/** Somebody else's lease, fresh. */
+function occupy(name: string, holderIdentity: string): void {
+  const now = new Date().toISOString().replace('Z', '000Z');
+  const times = { acquireTime: now, renewTime: now };
+  const spec = { holderIdentity, leaseDurationSeconds: 15, leaseTransitions: 1, ...times };
+  if (stage.api.leases.get('default', name) === undefined) {
+    stage.api.leases.create({ metadata: { name }, spec });
+  } else {
+    stage.api.leases.edit('default', name, (lease) => Object.assign(lease.spec, spec));
+  }
+}
+
+// These share one lock: one after the other.
+describe('lock.ts', () => {
+  it('does the job in two processes one after the other, with a greater token', async () => {
+    const exits = await Promise.all([
+      stage.run('lock', { PAGE_MS: '20' }).exited,
+      stage.run('lock', { PAGE_MS: '20' }).exited,
+    ]);
+    expect(exits.map(({ code, stderr }) => [code, stderr])).toEqual([
+      [0, ''],
+      [0, ''],
+    ]);
+    const tokens = exits.map(({ stdout }) => new Set(stdout.match(/token \d+/g)));
+    expect(tokens.map(({ size }) => size)).toEqual([1, 1]);
+    expect(new Set(tokens.flatMap((own) => [...own])).size).toBe(2);
+    expect(stage.holder('nightly-report')).toBe('');
+  });
+
+  it('stops in the middle on SIGTERM, releases, and does not count as completed', async () => {
+    const child = stage.run('lock', { PAGES: '1000', PAGE_MS: '20' });
+    await child.said('page 1');
+    const { code, stdout, stderr } = await child.stop();
+    expect([code, stderr.trim()]).toEqual([143, 'stopped before the end']);
+    expect(stdout).not.toContain('done');
+    expect(stage.holder('nightly-report')).toBe('');
+  });
+
+  it('fails when the lock is lost in the middle, and says so', async () => {
+    const child = stage.run('lock', { PAGES: '1000', PAGE_MS: '20' });
+    await child.said('page 1');
+    occupy('nightly-report', 'operator');
+    const { code, stderr } = await child.exited;
+    expect([code, stderr]).toEqual([1, expect.stringContaining('ERR_LOCK_LOST')]);
+    expect(stage.holder('nightly-report')).toBe('operator');
+  });
+
+  it('gives up when its turn does not come, with a code for another try', async () => {
+    occupy('nightly-report', 'operator');
+    const { code, stderr, stdout } = await stage.run('lock', { WAIT_MS: '1500' }).exited;
+    expect([code, stdout]).toEqual([75, '']);
+    expect(stderr).toContain('operator');
+  });
+
+  it('ends at once when it is stopped while it waits', async () => {
+    const looks = (): number => stage.api.requests.count({ verb: 'get', name: 'nightly-report' });
+    const before = looks();
+    const child = stage.run('lock');
+    await until('a waiter', () => looks() > before, 15_000);
+    const { code, stdout } = await child.stop();
+    expect([code, stdout, stage.holder('nightly-report')]).toEqual([143, '', 'operator']);
+  });
+});
+
+async function ask(port: number, path: string): Promise<unknown> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { redirect: 'manual' });
+  return [response.status, await response.text()];
+}
+
+describe('election.ts', () => {
+  it('leads in one process; on SIGTERM it ends its batch and hands over', async () => {
+    const a = stage.run('election', { POD_NAME: 'a', BATCH_MS: '300' });
+    await a.said('batch with token');
+    const b = stage.run('election', { POD_NAME: 'b', BATCH_MS: '300' });
+    await b.said('leader: a');
+    const tokenOf = (text: string): string => /token (\d+)/.exec(text)?.[1] ?? '';
+    const tokenOfA = tokenOf(a.stdout);
+    const told = { leader: 'a', isLeader: true, fencingToken: tokenOfA };
+    const [portOfA, portOfB] = [await portOf(a), await portOf(b)];
+    expect(await ask(portOfA, '/leader')).toEqual([200, JSON.stringify(told)]);
+    const follower = { leader: 'a', isLeader: false, fencingToken: null };
+    expect(await ask(portOfB, '/leader')).toEqual([200, JSON.stringify(follower)]);
+    for (const path of ['/healthz', '/readyz']) {
+      expect(await ask(portOfB, path)).toEqual([200, expect.anything()]);
+    }
+    const ended = await a.stop();
+    expect([ended.code, ended.stderr]).toEqual([0, '']);
+    expect(ended.stdout.match(/batch/g)).toHaveLength(ended.stdout.match(/settled/g)?.length ?? 0);
+    expect(ended.stdout).toContain('stopped: aborted');
+    await b.said('batch with token');
+    expect(BigInt(tokenOf(b.stdout))).toBeGreaterThan(BigInt(tokenOfA));
+    expect((await b.stop()).code).toBe(0);
+    expect(stage.holder('payments')).toBe('');
+  });
+
+  it('drops a batch that takes too long to end, and lets the lease run out', async () => {
+    const child = stage.run('election', { POD_NAME: 'slow', BATCH_MS: '60000', DRAIN_MS: '200' });
+    await child.said('batch with token');
+    const { code, stdout } = await child.stop();
+    expect([code, stdout]).toEqual([0, expect.stringContaining('stopped: aborted')]);
+    expect(stdout).not.toContain('settled');
+    expect(stage.holder('payments')).toBe('slow');
+    stage.api.leases.delete('default', 'payments');
+  });
+
+  it('ends a process whose work goes on without authority', async () => {
+    // The same example with a batch that does not listen.
+    const deaf = await stage.change('election', '{ signal: lostSignal }', '{}');
+    const child = stage.run(deaf, { POD_NAME: 'deaf', BATCH_MS: '60000', GRACE_MS: '200' });
+    await child.said('batch with token');
+    stage.api.leases.delete('default', 'payments');
+    const { code, stdout, stderr } = await child.exited;
+    expect([code, stdout]).toEqual([70, expect.stringContaining('stopped: lost')]);
+    expect(stderr).toContain('the work goes on without authority');
+  });
+
+  it('fails with the rule that is missing', async () => {
+    const refusal = stage.api.faults.forbid({ verb: 'update' });
+    const { code, stderr } = await stage.run('election').exited;
+    refusal.remove();
+    expect([code, stderr]).toEqual([1, expect.stringContaining('ForbiddenError')]);
+    expect(stderr).toContain('update');
+  });
+});
+
+describe('observe.ts', () => {
+  it('sends writes to the leader, and elsewhere as soon as that changes', async () => {
+    const child = stage.run('observe', { LEADER_URL: 'http://{identity}.test' });
+    const port = await portOf(child);
+    await child.said('leader: nobody');
+    expect(await ask(port, '/pay')).toEqual([503, 'there is no leader now\n']);
+    for (const identity of ['pod-1', 'pod-2']) {
+      occupy('payments', identity);
+      await child.said(`leader: ${identity}, token none`);
+      const response = await fetch(`http://127.0.0.1:${port}/pay?a=b`, {
+        ...{ method: 'POST', body: 'x', redirect: 'manual' as const },
+      });
+      expect(response.status).toBe(307);
+      expect(response.headers.get('location')).toBe(`http://${identity}.test/pay?a=b`);
+    }
+    const { code, stderr } = await child.stop();
+    expect([code, stderr, stage.holder('payments')]).toEqual([0, '', 'pod-2']);
+  });
+});
