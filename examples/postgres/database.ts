@@ -14,13 +14,13 @@ export function openDatabase(url = process.env['DATABASE_URL']): Promise<Databas
   return url === undefined || url === '' ? openEmbedded() : Promise.resolve(openPool(url));
 }
 
-export function openPool(connectionString: string): Database {
+export function openPool(connectionString: string, idleLimitMs = 5_000): Database {
   const pool = new pg.Pool({
     connectionString,
     connectionTimeoutMillis: 5_000,
     // A holder that is paused within its transaction keeps the row of the fence locked. The server ends
     // such a session, or the next holder would wait for as long as the pause lasts.
-    idle_in_transaction_session_timeout: 5_000,
+    idle_in_transaction_session_timeout: idleLimitMs,
     // The next holder waits longer than that, and not for ever.
     statement_timeout: 10_000,
     // Sent to a server that is gone, a statement has no other end.
@@ -39,7 +39,7 @@ export function openPool(connectionString: string): Database {
 }
 
 /** PostgreSQL as WebAssembly: the same SQL, one session, nothing stored. Not for production. */
-async function openEmbedded(): Promise<Database> {
+export async function openEmbedded(): Promise<Database> {
   const { PGlite } = await import('@electric-sql/pglite');
   const database = await PGlite.create();
   // There is one session: each borrower waits until the one before gave it back.

@@ -23,7 +23,7 @@ export class Stage implements AsyncDisposable {
     this.#workshop = workshop;
   }
 
-  /** Compiles the examples once: many processes start then in a fraction of the time. */
+  /** Compiles the examples once: their processes start in a fraction of the time then. */
   static async open(): Promise<Stage> {
     const stage = new Stage(await startLeaseServer(), await Workshop.open());
     const from = join(root, 'examples');
