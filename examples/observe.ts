@@ -1,5 +1,6 @@
-// A gateway that sends writes to the leader of a service, without taking part in its election.
-// The leader's identity must lead to it: here it is the pod's name in a headless service.
+// A gateway that sends writes to the leader of a service, without taking part in its election. The
+// leader's identity must lead to it: here it is a pod of a StatefulSet, found by its headless service.
+// Pods of a Deployment have no such names: give their election `identity: POD_IP`.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Election, LeaseClient } from '@metaparticle/sync';

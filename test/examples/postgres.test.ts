@@ -1,6 +1,6 @@
 // The guarded writes, executed: on PostgreSQL as WebAssembly everywhere, and on a real one where it is
 // installed, which alone has two sessions at a time.
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createTables, openEmbedded, openPool } from '../../examples/postgres/database.js';
 import type { Database } from '../../examples/postgres/database.js';
 import { StaleTokenError, fenced, writeReport } from '../../examples/postgres/guard.js';
@@ -10,6 +10,8 @@ import { everyOrder } from './interleavings.js';
 import type { Part } from './interleavings.js';
 import { Postgres, findPostgres } from './postgres.js';
 import { Stage } from './stage.js';
+
+jest.setTimeout(60_000);
 
 const SCHEMA = new URL('../../examples/postgres/schema.sql', import.meta.url);
 const FORMER = 10n;
@@ -118,7 +120,7 @@ describe('PostgreSQL as WebAssembly', () => {
   beforeAll(async () => {
     database = await openEmbedded();
     await createTables(database, SCHEMA);
-  }, 30_000);
+  });
 
   afterAll(() => database.end());
 
@@ -177,7 +179,7 @@ describeReal('real PostgreSQL, two sessions', () => {
         return (rows as { pid: number }[])[0]!.pid;
       }),
     );
-  }, 60_000);
+  });
 
   afterAll(async () => {
     for (const session of sessions) session.release();
@@ -311,7 +313,8 @@ describeReal('real PostgreSQL, two sessions', () => {
 
   it('is what DATABASE_URL names for the program', async () => {
     await using stage = await Stage.open();
-    const { code, stdout } = await stage.run('postgres/main', { DATABASE_URL: server?.url }).exited;
+    const { code, stdout } = await stage.run('postgres/main.ts', { DATABASE_URL: server?.url })
+      .exited;
     expect([code, stdout]).toEqual([
       0,
       expect.stringMatching(/^written .*\n.* was refused: .*\n$/),

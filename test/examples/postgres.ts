@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const START_LIMIT_MS = 20_000;
+const STOP_LIMIT_MS = 2_000;
 const DEBIAN = '/usr/lib/postgresql';
 
 /** Where `initdb` and `postgres` are: on the PATH, or where Debian has them, the newest first. */
@@ -91,9 +92,11 @@ export class Postgres {
   async stop(): Promise<void> {
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
       const exited = once(this.#process, 'exit');
-      // A fast shutdown: sessions are ended, not waited for.
-      this.#process.kill('SIGINT');
+      // Sessions that are being closed are waited for; such as were forgotten are then ended.
+      this.#process.kill('SIGTERM');
+      const late = setTimeout(() => this.#process.kill('SIGINT'), STOP_LIMIT_MS);
       await exited;
+      clearTimeout(late);
     }
     const gone = once(this.#watchdog, 'exit');
     await rm(this.#folder, { recursive: true, force: true });

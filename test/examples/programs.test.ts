@@ -1,13 +1,17 @@
 // The examples that are programs: what they print, how they end, and what they leave behind.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { until } from '../support/promises.js';
 import { Stage, portOf } from './stage.js';
+
+jest.setTimeout(60_000);
 
 let stage: Stage;
 
 beforeAll(async () => {
   stage = await Stage.open();
 });
+
+afterEach(() => stage.clear());
 
 afterAll(() => stage[Symbol.asyncDispose]());
 
@@ -27,8 +31,8 @@ function occupy(name: string, holderIdentity: string): void {
 describe('lock.ts', () => {
   it('does the job in two processes one after the other, with a greater token', async () => {
     const exits = await Promise.all([
-      stage.run('lock', { PAGE_MS: '20' }).exited,
-      stage.run('lock', { PAGE_MS: '20' }).exited,
+      stage.run('lock.ts', { PAGE_MS: '20' }).exited,
+      stage.run('lock.ts', { PAGE_MS: '20' }).exited,
     ]);
     expect(exits.map(({ code, stderr }) => [code, stderr])).toEqual([
       [0, ''],
@@ -41,7 +45,7 @@ describe('lock.ts', () => {
   });
 
   it('stops in the middle on SIGTERM, releases, and does not count as completed', async () => {
-    const child = stage.run('lock', { PAGES: '1000', PAGE_MS: '20' });
+    const child = stage.run('lock.ts', { PAGES: '1000', PAGE_MS: '20' });
     await child.said('page 1');
     const { code, stdout, stderr } = await child.stop();
     expect([code, stderr.trim()]).toEqual([143, 'stopped before the end']);
@@ -50,7 +54,7 @@ describe('lock.ts', () => {
   });
 
   it('fails when the lock is lost in the middle, and says so', async () => {
-    const child = stage.run('lock', { PAGES: '1000', PAGE_MS: '20' });
+    const child = stage.run('lock.ts', { PAGES: '1000', PAGE_MS: '20' });
     await child.said('page 1');
     occupy('nightly-report', 'operator');
     const { code, stderr } = await child.exited;
@@ -60,16 +64,16 @@ describe('lock.ts', () => {
 
   it('gives up when its turn does not come, with a code for another try', async () => {
     occupy('nightly-report', 'operator');
-    const { code, stderr, stdout } = await stage.run('lock', { WAIT_MS: '1500' }).exited;
+    const { code, stderr, stdout } = await stage.run('lock.ts', { WAIT_MS: '500' }).exited;
     expect([code, stdout]).toEqual([75, '']);
-    expect(stderr).toContain('operator');
+    expect(stderr).toContain('lock nightly-report not acquired within');
   });
 
   it('ends at once when it is stopped while it waits', async () => {
     const looks = (): number => stage.api.requests.count({ verb: 'get', name: 'nightly-report' });
     const before = looks();
-    const child = stage.run('lock');
-    await until('a waiter', () => looks() > before, 15_000);
+    const child = stage.run('lock.ts');
+    await until('a waiter', () => looks() > before, 40_000);
     const { code, stdout } = await child.stop();
     expect([code, stdout, stage.holder('nightly-report')]).toEqual([143, '', 'operator']);
   });
@@ -82,9 +86,9 @@ async function ask(port: number, path: string): Promise<unknown> {
 
 describe('election.ts', () => {
   it('leads in one process; on SIGTERM it ends its batch and hands over', async () => {
-    const a = stage.run('election', { POD_NAME: 'a', BATCH_MS: '300' });
+    const a = stage.run('election.ts', { POD_NAME: 'a', BATCH_MS: '300' });
     await a.said('batch with token');
-    const b = stage.run('election', { POD_NAME: 'b', BATCH_MS: '300' });
+    const b = stage.run('election.ts', { POD_NAME: 'b', BATCH_MS: '300' });
     await b.said('leader: a');
     const tokenOf = (text: string): string => /token (\d+)/.exec(text)?.[1] ?? '';
     const tokenOfA = tokenOf(a.stdout);
@@ -107,7 +111,11 @@ describe('election.ts', () => {
   });
 
   it('drops a batch that takes too long to end, and lets the lease run out', async () => {
-    const child = stage.run('election', { POD_NAME: 'slow', BATCH_MS: '60000', DRAIN_MS: '200' });
+    const child = stage.run('election.ts', {
+      POD_NAME: 'slow',
+      BATCH_MS: '60000',
+      DRAIN_MS: '200',
+    });
     await child.said('batch with token');
     const { code, stdout } = await child.stop();
     expect([code, stdout]).toEqual([0, expect.stringContaining('stopped: aborted')]);
@@ -118,8 +126,8 @@ describe('election.ts', () => {
 
   it('ends a process whose work goes on without authority', async () => {
     // The same example with a batch that does not listen.
-    const deaf = await stage.change('election', '{ signal: lostSignal }', '{}');
-    const child = stage.run(deaf, { POD_NAME: 'deaf', BATCH_MS: '60000', GRACE_MS: '200' });
+    const env = { POD_NAME: 'deaf', BATCH_MS: '60000', GRACE_MS: '200' };
+    const child = await stage.runChanged('election.ts', '{ signal: lostSignal }', '{}', env);
     await child.said('batch with token');
     stage.api.leases.delete('default', 'payments');
     const { code, stdout, stderr } = await child.exited;
@@ -129,7 +137,7 @@ describe('election.ts', () => {
 
   it('fails with the rule that is missing', async () => {
     const refusal = stage.api.faults.forbid({ verb: 'update' });
-    const { code, stderr } = await stage.run('election').exited;
+    const { code, stderr } = await stage.run('election.ts').exited;
     refusal.remove();
     expect([code, stderr]).toEqual([1, expect.stringContaining('ForbiddenError')]);
     expect(stderr).toContain('update');
@@ -138,7 +146,7 @@ describe('election.ts', () => {
 
 describe('observe.ts', () => {
   it('sends writes to the leader, and elsewhere as soon as that changes', async () => {
-    const child = stage.run('observe', { LEADER_URL: 'http://{identity}.test' });
+    const child = stage.run('observe.ts', { LEADER_URL: 'http://{identity}.test' });
     const port = await portOf(child);
     await child.said('leader: nobody');
     expect(await ask(port, '/pay')).toEqual([503, 'there is no leader now\n']);

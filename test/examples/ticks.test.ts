@@ -1,6 +1,15 @@
 // Once per tick: leaders that hand over, die and come late in the middle of ticks. Elections and database
 // are real, the cluster is embedded.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  jest,
+} from '@jest/globals';
 import { Election } from '@metaparticle/sync';
 import type { Leading } from '@metaparticle/sync';
 import { createTables, openEmbedded } from '../../examples/postgres/database.js';
@@ -11,6 +20,8 @@ import type { Schedule, Tick, TickStore } from '../../examples/once-per-tick/tic
 import { rejection, sleep, until } from '../support/promises.js';
 import { World, quick } from '../support/world.js';
 
+jest.setTimeout(60_000);
+
 const SCHEMA = new URL('../../examples/once-per-tick/schema.sql', import.meta.url);
 const EVERY_MS = 60;
 
@@ -20,7 +31,7 @@ let world: World;
 beforeAll(async () => {
   database = await openEmbedded();
   await createTables(database, SCHEMA);
-}, 30_000);
+});
 
 afterAll(() => database.end());
 
@@ -130,7 +141,7 @@ describe('hand-overs in the middle of ticks', () => {
       const crew = new Crew(['a', 'b', 'c'], { interrupted, missed: 'run' }, moment);
       for (let term = 1; term <= 4; term++) {
         const before = crew.begun.length;
-        await until('two ticks more', () => crew.begun.length > before + 1, 10_000);
+        await until('two ticks more', () => crew.begun.length > before + 1, 20_000);
         await crew.leader?.stepDown({ cooldownMs: 100 });
       }
       await crew.stop();
@@ -158,7 +169,7 @@ describe('a leader that is cut off in the middle of a tick', () => {
     };
     const crew = new Crew(['a', 'b'], { interrupted, missed: 'run' }, job);
     const isAfter = (): boolean => cut.length === 3 && (crew.done.at(-1) ?? 0) > (cut[2] ?? 0);
-    await until('a tick after the last', isAfter, 10_000);
+    await until('a tick after the last', isAfter, 20_000);
     await crew.stop();
     expect(crew.runs.filter(({ end }) => end === 'cut off').map(({ tick }) => tick)).toEqual(cut);
     return [crew, cut];
@@ -191,10 +202,10 @@ describe('a former leader that is late', () => {
         await pause;
       }
     });
-    await until('a pause', () => late.length === 1, 10_000);
+    await until('a pause', () => late.length === 1, 20_000);
     depose();
     const { length } = crew.begun;
-    await until('ticks of the next leader', () => crew.begun.length > length + 2, 10_000);
+    await until('ticks of the next leader', () => crew.begun.length > length + 2, 20_000);
     const [paused] = late;
     const former = crew.begun.find(({ tick }) => tick === paused?.tick)?.pod ?? '';
     wake();

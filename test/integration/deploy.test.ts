@@ -106,7 +106,7 @@ for (const { title, open } of clusters().filter(({ real }) => real)) {
       '%s is taken as it is, without a warning',
       async (_kind, manifest) => {
         const { status, body, headers } = await apply(cluster, manifest, '&dryRun=All');
-        expect([status, body.message, headers['warning']]).toEqual([201, undefined, undefined]);
+        expect([status, body.message, headers.warning]).toEqual([201, undefined, undefined]);
         expect(body).toMatchObject(manifest);
         const path = `${pathOf(manifest, cluster.namespace)}/${manifest.metadata.name}`;
         expect((await cluster.request('GET', path)).status).toBe(404);

@@ -1,8 +1,9 @@
 // Lets Node run the TypeScript of this repository as it is, so that a global set-up of Jest and
 // child processes of tests share the code of the tests: `node --import ./test/integration/loader.js
 // script.ts`. Types are removed, not checked. The package's own name leads to `src/`.
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { register } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
@@ -12,9 +13,8 @@ const OWN_NAMES = new Map([
   ['@metaparticle/sync/testing', new URL('../../src/testing/index.ts', import.meta.url).href],
 ]);
 
-// The hooks live in a thread of their own, which loads this file a second time, and alone compiles.
+// The hooks live in a thread of their own, which loads this file a second time.
 if (isMainThread) register(import.meta.url);
-const ts = isMainThread ? undefined : (await import('typescript')).default;
 
 export async function resolve(specifier, context, nextResolve) {
   const own = OWN_NAMES.get(specifier);
@@ -28,8 +28,35 @@ export async function resolve(specifier, context, nextResolve) {
 
 export async function load(url, context, nextLoad) {
   if (!url.startsWith('file:') || !url.endsWith('.ts')) return nextLoad(url, context);
-  const fileName = fileURLToPath(url);
-  const { outputText } = ts.transpileModule(await readFile(fileName, 'utf8'), {
+  const source = await compiled(fileURLToPath(url));
+  return { format: 'module', source, shortCircuit: true };
+}
+
+// Processes of tests are many, and each would spend most of its start on compiling the same files. What
+// was compiled is kept by all that it depends on, so that it can never be of another time.
+const CACHE = new URL('../../node_modules/.cache/loader/', import.meta.url);
+const COMPILER = ['./loader.js', '../../node_modules/typescript/package.json'];
+let compiler;
+
+async function compiled(fileName) {
+  const text = await readFile(fileName, 'utf8');
+  compiler ??= Promise.all(COMPILER.map((path) => readFile(new URL(path, import.meta.url))));
+  const hash = createHash('sha256');
+  for (const part of [...(await compiler), fileName, '\0', text]) hash.update(part);
+  const kept = new URL(`${hash.digest('hex')}.js`, CACHE);
+  return readFile(kept, 'utf8').catch(async () => {
+    const output = await compile(fileName, text);
+    await mkdir(CACHE, { recursive: true });
+    // Whole or not at all: other processes read meanwhile.
+    const draft = new URL(`${kept.href}.${process.pid}`);
+    await writeFile(draft, output).then(() => rename(draft, kept));
+    return output;
+  });
+}
+
+async function compile(fileName, text) {
+  const { default: ts } = await import('typescript');
+  const { outputText } = ts.transpileModule(text, {
     fileName,
     compilerOptions: {
       target: ts.ScriptTarget.ES2022,
@@ -38,5 +65,5 @@ export async function load(url, context, nextLoad) {
       inlineSourceMap: true,
     },
   });
-  return { format: 'module', source: outputText, shortCircuit: true };
+  return outputText;
 }

@@ -10,6 +10,9 @@ import ts from 'typescript';
 import { root } from '../tools/source.js';
 import { until } from './promises.js';
 
+/** Generous: a busy machine takes its time to start a process. */
+const START_LIMIT_MS = 40_000;
+
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -44,11 +47,14 @@ export class Child {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
-  /** Resolves once it has printed the word; fails when it ends before. */
-  async said(word: string): Promise<void> {
-    const isDecided = (): boolean => this.#stdout.includes(word) || this.#isOver;
-    await until(`a child that says ${word}`, isDecided, 15_000);
-    if (!this.#stdout.includes(word)) throw new Error(`ended without ${word}: ${this.#stderr}`);
+  /** Resolves once it has printed that; fails when it ends before. */
+  async said(word: string | RegExp): Promise<void> {
+    const hasSaid = (): boolean => {
+      return typeof word === 'string' ? this.#stdout.includes(word) : word.test(this.#stdout);
+    };
+    const isDecided = (): boolean => hasSaid() || this.#isOver;
+    await until(`a child that says ${String(word)}`, isDecided, START_LIMIT_MS);
+    if (!hasSaid()) throw new Error(`ended without ${String(word)}: ${this.#stderr}`);
   }
 
   /** Asks it to end, as Kubernetes does, and waits until it has. */
@@ -142,8 +148,7 @@ const lock = (name, options) => new Lock(name, { client, ...quick, ...options })
 `;
 }
 
-/** Without its types. */
-export function transpiled(source: string): string {
+function transpiled(source: string): string {
   const { ES2022 } = ts.ScriptTarget;
   const compilerOptions = {
     target: ES2022,
