@@ -32,13 +32,18 @@ afterAll(() => {
 });
 
 it('takes an equal and a greater token, and refuses a smaller one with what it has seen', async () => {
-  for (const fencingToken of [9n, 9n, 10n]) {
-    await putDocument(url, `by ${fencingToken}`, { fencingToken, signal });
+  for (const [body, fencingToken] of [
+    ['first', 9n],
+    ['again', 9n],
+    ['next', 10n],
+  ] as const) {
+    await putDocument(url, body, { fencingToken, signal });
+    expect(store.documents.get('/d')).toEqual({ body, fencingToken });
   }
   const late = await rejection(putDocument(url, 'late', { fencingToken: 9n, signal }));
   expect(late).toBeInstanceOf(StaleTokenError);
   expect(late).toMatchObject({ message: expect.stringContaining('has seen 10') as unknown });
-  expect(store.documents.get('/d')).toEqual({ body: 'by 10', fencingToken: 10n });
+  expect(store.documents.get('/d')).toEqual({ body: 'next', fencingToken: 10n });
 });
 
 it('compares all digits', async () => {
