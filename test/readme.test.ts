@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { compile, execute, isShown, outputOf, scriptsOf } from './tools/fences.js';
+import { compile, execute, isShown, outputOf, scriptsOf, storiesOf } from './tools/fences.js';
 import { brokenLinks, readPage } from './tools/markdown.js';
 import type { Fence } from './tools/markdown.js';
 import { root } from './tools/source.js';
@@ -19,11 +19,15 @@ function fencesOf(page: string, text: string): readonly Fence[] {
 
 const fences = [...pages].flatMap(([name, text]) => fencesOf(name, text));
 const scripts = [...pages].flatMap(([name, text]) => scriptsOf(fencesOf(name, text)));
-const runnable = scripts.filter(({ fence }) => fence.marks.includes('run'));
+const stories = [...pages].flatMap(([name, text]) => storiesOf(fencesOf(name, text)));
+
+function linesOf(story: readonly Fence[]): string {
+  return `${story[0]?.page}:${story.map(({ line }) => line).join(', ')}`;
+}
 
 describe('the pages', () => {
   it('include a README with code, some of which is run here', () => {
-    expect(runnable.map(({ fence }) => fence.page)).toContain('README.md');
+    expect(stories.flat().map(({ page }) => page)).toContain('README.md');
   });
 
   it('show only code that compiles', () => {
@@ -34,16 +38,20 @@ describe('the pages', () => {
     expect(brokenLinks(root, pages)).toEqual([]);
   });
 
-  for (const script of runnable) {
-    const { fence } = script;
-    it(`${fence.page}:${fence.line} runs, and prints what is shown`, async () => {
-      const output = await execute(script);
-      const shown = outputOf(fence, fences);
-      if (shown !== undefined && !isShown(shown.text, output)) {
-        expect(output.trim()).toBe(shown.text.trim());
-      }
-    }, 30_000);
-  }
+  it.each(stories.map((story) => ({ story, lines: linesOf(story) })))(
+    '$lines: what is run there prints what is shown',
+    async ({ story }) => {
+      const outputs = await execute(story);
+      const shown = story.map((fence) => outputOf(fence, fences)?.text.trim());
+      const printed = outputs.map((output, index) => {
+        const expected = shown[index];
+        const isAsShown = expected === undefined || isShown(expected, output);
+        return isAsShown ? expected : output.trim();
+      });
+      expect(printed).toEqual(shown);
+    },
+    60_000,
+  );
 });
 
 const sample = `# A *sample* page: \`code\`
@@ -83,6 +91,23 @@ console.log('printed', process.pid);
 printed …
 \`\`\`
 
+\`\`\`ts continued
+const more = process.pid + 1;
+\`\`\`
+
+\`\`\`ts continued run
+console.log(more - 1 === process.pid);
+\`\`\`
+
+\`\`\`text output
+true
+\`\`\`
+
+\`\`\`ts continued
+neverRun();
+declare function neverRun(): void;
+\`\`\`
+
 \`\`\`ts run
 process.exit(3);
 \`\`\`
@@ -91,7 +116,6 @@ process.exit(3);
 describe('the checks of the pages', () => {
   const found = fencesOf('docs/sample.md', sample);
   const checked = scriptsOf(found);
-  const runs = checked.filter(({ fence }) => fence.marks.includes('run'));
 
   it('find code that does not compile, on its line', () => {
     const at = (line: number): unknown => expect.stringContaining(`docs/sample.md:${line} `);
@@ -114,16 +138,18 @@ describe('the checks of the pages', () => {
   });
 
   it('run what is to be run, and tell its output from another', async () => {
-    const [good, bad] = runs;
+    const [good, bad] = storiesOf(found);
     if (good === undefined || bad === undefined) throw new Error('the sample has two to run');
-    const output = await execute(good);
-    const shown = outputOf(good.fence, found);
-    expect(isShown(shown?.text ?? '', output)).toBe(true);
-    expect(isShown('printed', output)).toBe(false);
-    expect(isShown('printed …\n…', output)).toBe(false);
-    expect(outputOf(bad.fence, found)).toBeUndefined();
+    const outputs = await execute(good);
+    const shown = good.map((fence) => outputOf(fence, found)?.text);
+    expect(shown).toEqual(['printed …', undefined, 'true']);
+    expect(outputs.slice(1)).toEqual(['', 'true\n']);
+    const [first = ''] = outputs;
+    expect(isShown('printed …', first)).toBe(true);
+    expect(isShown('printed', first)).toBe(false);
+    expect(isShown('printed …\n…', first)).toBe(false);
     await expect(execute(bad)).rejects.toThrow('exited with 3');
-    const endless = { ...good, text: 'setInterval(() => {}, 1000);' };
+    const endless = bad.map((fence) => ({ ...fence, text: 'setInterval(() => {}, 1000);' }));
     await expect(execute(endless, 1_000)).rejects.toThrow('did not end within 1000 ms');
   }, 60_000);
 });

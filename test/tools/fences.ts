@@ -2,7 +2,8 @@
 //   no-check    shown only: not compiled
 //   continued   goes on where the fence of the same language before it on the page ended
 //   run         also run, on an embedded server to which KUBECONFIG leads
-// and a ```text fence marked `output` right after a `run` one is what it prints, `…` standing for anything.
+// A `run` fence and the `continued run` ones after it are one run. A ```text fence marked `output` right after
+// one of them is what that one prints, `…` standing for anything.
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -35,6 +36,23 @@ export function scriptsOf(fences: readonly Fence[]): Script[] {
     scripts.push({ fence, text, before: start.split('\n').length - 1 });
   }
   return scripts;
+}
+
+/**
+ * The fences that are run, each with those that go on where it ended: one process each. One that is not to be
+ * run itself, but is gone on from, is part of it.
+ */
+export function storiesOf(fences: readonly Fence[]): (readonly Fence[])[] {
+  const stories: Fence[][] = [];
+  for (const { fence } of scriptsOf(fences)) {
+    const story = stories.findLast(([first]) => first?.language === fence.language);
+    if (fence.marks.includes('continued')) story?.push(fence);
+    else stories.push([fence]);
+  }
+  const isRun = ({ marks }: Fence): boolean => marks.includes('run');
+  return stories
+    .map((story) => story.slice(0, story.findLastIndex(isRun) + 1))
+    .filter((story) => story.length > 0);
 }
 
 /** Complaints of the compiler, by page and line; the package's name leads to `src/`. */
@@ -96,18 +114,21 @@ function complaint(diagnostic: ts.Diagnostic, files: ReadonlyMap<string, Script>
   return line < 0 ? [] : [`${script.fence.page}:${script.fence.line + line} ${message}`];
 }
 
-/** Runs a script on an embedded server of its own; rejects unless it ends by itself and well. */
-export async function execute({ fence, text }: Script, limitMs = 20_000): Promise<string> {
+const BETWEEN = '--- the next fence ---';
+
+/** Runs a story on an embedded server of its own; rejects unless it ends by itself and well. */
+export async function execute(story: readonly Fence[], limitMs = 20_000): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'fence-'));
   const api = await startLeaseServer();
   try {
     const file = join(folder, 'fence.ts');
-    await writeFile(file, text);
+    const texts = story.map(({ text }) => text);
+    await writeFile(file, texts.join(`\nconsole.log('${BETWEEN}');\n`));
     await writeFile(join(folder, 'kubeconfig'), api.kubeConfigYaml());
     const { code, stdout, stderr } = await runFile(file, join(folder, 'kubeconfig'), limitMs);
-    if (code === 0) return stdout;
+    if (code === 0) return stdout.split(`${BETWEEN}\n`);
     const end = code === null ? `did not end within ${limitMs} ms` : `exited with ${code}`;
-    throw new Error(`${fence.page}:${fence.line} ${end}\n${stdout}${stderr}`);
+    throw new Error(`${story[0]?.page}:${story[0]?.line} ${end}\n${stdout}${stderr}`);
   } finally {
     await api.close();
     await rm(folder, { recursive: true, force: true });
