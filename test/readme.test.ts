@@ -17,9 +17,10 @@ function fencesOf(page: string, text: string): readonly Fence[] {
   return readPage(page, text).fences;
 }
 
-const fences = [...pages].flatMap(([name, text]) => fencesOf(name, text));
-const scripts = [...pages].flatMap(([name, text]) => scriptsOf(fencesOf(name, text)));
-const stories = [...pages].flatMap(([name, text]) => storiesOf(fencesOf(name, text)));
+const byPage = [...pages].map(([name, text]) => fencesOf(name, text));
+const fences = byPage.flat();
+const scripts = byPage.flatMap(scriptsOf);
+const stories = byPage.flatMap(storiesOf);
 
 function linesOf(story: readonly Fence[]): string {
   return `${story[0]?.page}:${story.map(({ line }) => line).join(', ')}`;

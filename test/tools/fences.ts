@@ -158,7 +158,9 @@ async function runFile(
 
 /** The fence right after this one, if it shows its output. */
 export function outputOf(fence: Fence, fences: readonly Fence[]): Fence | undefined {
-  const next = fences[fences.indexOf(fence) + 1];
+  const index = fences.indexOf(fence);
+  if (index < 0) throw new Error(`${fence.page}:${fence.line} is none of these fences`);
+  const next = fences[index + 1];
   return next?.language === 'text' && next.marks.includes('output') ? next : undefined;
 }
 
