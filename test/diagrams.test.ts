@@ -1,18 +1,22 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
-import { PAGE, diagrams, redraw } from './tools/diagrams.js';
+import { diagrams, fileOf, redraw } from './tools/diagrams.js';
 
-describe('docs/protocol.md', () => {
+describe.each(Object.keys(diagrams))('%s', (page) => {
   it('shows the diagrams that the code draws (npm run docs:update)', async () => {
-    const page = await readFile(PAGE, 'utf8');
-    expect(redraw(page)).toBe(page);
+    const text = await readFile(fileOf(page), 'utf8');
+    expect(redraw(page, text)).toBe(text);
   });
+});
 
-  it('would notice one that is out of date, or has no place', async () => {
-    const page = await readFile(PAGE, 'utf8');
-    const stale = page.replace('seeking --> holding: news', 'seeking --> holding: hope');
-    expect(redraw(stale)).not.toBe(stale);
-    expect(() => redraw('nothing')).toThrow('no place for the diagram "states"');
-    expect(Object.keys(diagrams)).toHaveLength(3);
+describe('the diagrams', () => {
+  it('are noticed when they are out of date, or have no place', async () => {
+    const page = 'docs/protocol.md';
+    const text = await readFile(fileOf(page), 'utf8');
+    const stale = text.replace('seeking --> holding: news', 'seeking --> holding: hope');
+    expect(redraw(page, stale)).not.toBe(stale);
+    expect(() => redraw(page, 'nothing')).toThrow('no place for the diagram "states"');
+    const names = Object.values(diagrams).flatMap((ofPage) => Object.keys(ofPage));
+    expect(names).toEqual(['states', 'hand-off', 'crash', 'belief']);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Draws the diagrams of docs/protocol.md: the states from the transition table, the stories by playing them
- * with the protocol itself. `npm run docs:update` writes them; a test compares.
+ * Draws the diagrams of the pages: the states from the transition table, the stories by playing them with the
+ * protocol itself. `npm run docs:update` writes them; a test compares.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -8,8 +8,7 @@ import { transitions } from '../../src/lease/protocol/state.js';
 import type { Lease } from '../../src/lease/record.js';
 import { leaseWith, terms } from '../protocol/fixtures.js';
 import { Player, landed, type WriteStep } from '../protocol/player.js';
-
-export const PAGE = fileURLToPath(new URL('../../docs/protocol.md', import.meta.url));
+import { beliefTimeline } from './timeline.js';
 
 function stateDiagram(): string {
   const lines = ['stateDiagram-v2', '  [*] --> seeking'];
@@ -163,23 +162,39 @@ function crash(): string {
   return story.answer('B', story.send('B', 'claim')).lines.join('\n');
 }
 
-export const diagrams: Readonly<Record<string, () => string>> = {
-  states: stateDiagram,
-  'hand-off': handOff,
-  crash,
+interface Diagram {
+  /** Of the fence that it stands in. */
+  readonly language: 'mermaid' | 'text';
+  readonly draw: () => string;
+}
+
+/** By page, then by the name between its markers. */
+export const diagrams: Readonly<Record<string, Readonly<Record<string, Diagram>>>> = {
+  'docs/protocol.md': {
+    states: { language: 'mermaid', draw: stateDiagram },
+    'hand-off': { language: 'mermaid', draw: handOff },
+    crash: { language: 'mermaid', draw: crash },
+  },
+  'docs/safety.md': { belief: { language: 'text', draw: beliefTimeline } },
 };
 
-/** The page with every diagram drawn anew between its markers. */
-export function redraw(page: string): string {
-  let drawn = page;
-  for (const [name, draw] of Object.entries(diagrams)) {
+export function fileOf(page: string): string {
+  return fileURLToPath(new URL(`../../${page}`, import.meta.url));
+}
+
+/** The text of a page with every diagram drawn anew between its markers. */
+export function redraw(page: string, text: string): string {
+  let drawn = text;
+  for (const [name, { language, draw }] of Object.entries(diagrams[page] ?? {})) {
     const block = new RegExp(`(<!-- diagram: ${name} -->\n)[^]*?(<!-- end -->)`);
-    if (!block.test(drawn)) throw new Error(`the page has no place for the diagram "${name}"`);
-    drawn = drawn.replace(block, `$1\n\`\`\`mermaid\n${draw()}\n\`\`\`\n\n$2`);
+    if (!block.test(drawn)) throw new Error(`${page} has no place for the diagram "${name}"`);
+    drawn = drawn.replace(block, `$1\n\`\`\`${language}\n${draw()}\n\`\`\`\n\n$2`);
   }
   return drawn;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await writeFile(PAGE, redraw(await readFile(PAGE, 'utf8')));
+  for (const page of Object.keys(diagrams)) {
+    await writeFile(fileOf(page), redraw(page, await readFile(fileOf(page), 'utf8')));
+  }
 }
