@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 /** @typedef {import('./stage.js').Stage} Stage */
 
 /** What concerns what is published: it compiles, packs and installs, which takes its time. */
-const PUBLISHED = ['test/api.test.ts', 'test/package.test.ts', 'test/readme.test.ts'];
-const APART = ['/test/integration/', '/test/(api|package|readme)\\.test\\.ts$'];
+const PUBLISHED = ['api', 'docs', 'package', 'readme'].map((name) => `test/${name}.test.ts`);
+const APART = ['/test/integration/', '/test/(api|docs|package|readme)\\.test\\.ts$'];
 const ALWAYS_IGNORED = ['/node_modules/', '/dist/'];
 
 /**
