@@ -98,9 +98,11 @@ export class Term {
   }
 
   #fail(error: unknown): void {
-    // What was asked to stop may well say so by rejecting; that is no failure.
+    // What was asked to stop may well say so by rejecting; that is no failure. By name: an error of another
+    // realm is no `Error` of ours, and test runners make realms.
     const { signal } = this.#wind;
-    const isAbort = error instanceof Error && error.name === 'AbortError';
+    const isAbort =
+      (error as { readonly name?: unknown } | null | undefined)?.name === 'AbortError';
     if (signal.aborted && (isAbort || error === signal.reason)) return;
     this.#error ??= { value: error };
     if (this.#why === null) this.#release('failed');
