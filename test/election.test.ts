@@ -6,13 +6,11 @@ import {
   InvalidOptionError,
   LeaseClient,
   LockLostError,
-  type ElectionOptions,
   type Leader,
-  type Leading,
-  type StopReason,
 } from '@metaparticle/sync';
+import { candidate } from './support/candidate.js';
 import { sleep, until } from './support/promises.js';
-import { World, quick } from './support/world.js';
+import { World } from './support/world.js';
 
 const noConfig = {
   getCurrentCluster: () => null,
@@ -20,30 +18,6 @@ const noConfig = {
   getContextObject: () => null,
   applyToHTTPSOptions: () => Promise.resolve(),
 };
-
-/** One candidate in a process of its own, and all that it was told. */
-function candidate(world: World, identity: string, over: Partial<ElectionOptions> = {}) {
-  const terms: Leading[] = [];
-  const stopped: StopReason[] = [];
-  const leaders: (string | null)[] = [];
-  const election = new Election('crown', {
-    client: world.client({ identity }),
-    ...quick,
-    onStartedLeading: (leading) => void terms.push(leading),
-    onStoppedLeading: (reason) => stopped.push(reason),
-    onNewLeader: (leader) => leaders.push(leader),
-    ...over,
-  });
-  const stop = new AbortController();
-  return {
-    election,
-    terms,
-    stopped,
-    leaders,
-    stop,
-    run: () => election.run({ signal: stop.signal }),
-  };
-}
 
 describe('an election', () => {
   it('has one leader, who hands over when it is asked to stop', async () => {

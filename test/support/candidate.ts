@@ -1,0 +1,37 @@
+import { Election } from '@metaparticle/sync';
+import type { ElectionOptions, Leading, StopReason } from '@metaparticle/sync';
+import { quick } from './world.js';
+import type { World } from './world.js';
+
+export interface Candidate {
+  readonly election: Election;
+  /** What each leading callback was given, in order. */
+  readonly terms: Leading[];
+  readonly stopped: StopReason[];
+  readonly leaders: (string | null)[];
+  /** Ends `run()`. */
+  readonly stop: AbortController;
+  run(): Promise<void>;
+}
+
+/** One candidate in a process of its own, with quick timings, and all that it was told. */
+export function candidate(
+  world: World,
+  identity: string,
+  over: Partial<ElectionOptions> = {},
+): Candidate {
+  const terms: Leading[] = [];
+  const stopped: StopReason[] = [];
+  const leaders: (string | null)[] = [];
+  const election = new Election('crown', {
+    client: over.client ?? world.client({ identity }),
+    ...quick,
+    onStartedLeading: (leading) => void terms.push(leading),
+    onStoppedLeading: (reason) => stopped.push(reason),
+    onNewLeader: (leader) => leaders.push(leader),
+    ...over,
+  });
+  const stop = new AbortController();
+  const run = (): Promise<void> => election.run({ signal: stop.signal });
+  return { election, terms, stopped, leaders, stop, run };
+}
