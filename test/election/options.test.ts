@@ -2,14 +2,12 @@
 // whose numbers nobody holds against each other, and all that only elections take.
 import { describe, expect, it } from '@jest/globals';
 import { Election, InvalidOptionError, LeaseClient } from '@metaparticle/sync';
-import type { ElectionOptions } from '@metaparticle/sync';
 import { candidate } from '../support/candidate.js';
 import { expectError, rejection, thrown } from '../support/promises.js';
 import { World } from '../support/world.js';
 
 const onStartedLeading = (): void => undefined;
-const make = (options: object): Election =>
-  new Election('crown', { onStartedLeading, ...options } as ElectionOptions);
+const make = (options: object): Election => new Election('crown', { onStartedLeading, ...options });
 
 type Refused = [what: string, options: object, option: string, ...parts: string[]];
 

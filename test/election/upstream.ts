@@ -64,8 +64,9 @@ async function ends({ me, running, world }: Stage): Promise<void> {
   expect(world.holder('crown')).toBe('');
 }
 
-const count = ({ api }: World, what: string): number =>
-  requestsOf({ api } as World).filter((one) => one === what).length;
+function count(world: World, what: string): number {
+  return requestsOf(world).filter((one) => one === what).length;
+}
 
 /** Waits for so many requests of a kind. */
 async function seen({ world }: Stage, what: string, times: number): Promise<void> {
