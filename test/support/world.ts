@@ -76,10 +76,14 @@ export class World implements AsyncDisposable {
     this.api.leases.create({ metadata: { name }, spec: { ...held, ...times, ...spec } });
   }
 
+  async closeClients(): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.close()));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.api.faults.clear();
     this.api.resume();
-    await Promise.all(this.#clients.map((client) => client.close()));
+    await this.closeClients();
     await this.api.close();
   }
 }
