@@ -12,6 +12,8 @@ class Mishap extends Error {}
 
 export class Actor {
   readonly name: string;
+  /** Whom the API server takes it for. */
+  readonly user: string;
   readonly election: Election;
   /** Refusals of its user that may make `run()` reject. */
   mayBeRefused = false;
@@ -21,8 +23,14 @@ export class Actor {
   #running: Promise<void> = Promise.resolve();
   #work: Promise<void> = Promise.resolve();
 
-  constructor(name: string, options: Partial<ElectionOptions>, history: History, random: Random) {
+  constructor(
+    [name, user]: readonly [string, string],
+    options: Partial<ElectionOptions>,
+    history: History,
+    random: Random,
+  ) {
     this.name = name;
+    this.user = user;
     this.#history = history;
     this.#random = random;
     this.election = new Election('crown', {

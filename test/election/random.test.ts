@@ -15,6 +15,7 @@ const STORIES = Number(process.env.SYNC_TEST_STORIES ?? 4);
 const STORY_MS = 9_000;
 const DRAIN_TIMEOUT_MS = 600;
 const LOOK_EVERY_MS = 3;
+const CUT_OFF_MS = quick.leaseDurationMs + 1_500;
 /** What a candidate may have to wait for: the lease, a poll, an attempt, a pause after a refusal, old work. */
 const PROGRESS_MS = quick.leaseDurationMs + 2_000 + 5_000 + 5_000 + 1_500;
 /** `close()` gives up after 5 s. */
@@ -66,7 +67,8 @@ class Story {
       // Two of the last one's process.
       for (const name of user === 'c' ? ['c', 'd'] : [user]) {
         const options = { ...quick, client, drainTimeoutMs: DRAIN_TIMEOUT_MS };
-        this.#actors.push(new Actor(`${seed}-${name}`, options, this.history, this.#random));
+        const who = [`${seed}-${name}`, user] as const;
+        this.#actors.push(new Actor(who, options, this.history, this.#random));
       }
     }
   }
@@ -76,6 +78,7 @@ class Story {
     try {
       for (const actor of this.#actors) actor.run();
       const end = performance.now() + STORY_MS;
+      later(() => this.#cutOff(), this.#random(2_000) + 500);
       while (performance.now() < end) {
         await sleep(20 + this.#random(180));
         await this.#act();
@@ -111,6 +114,19 @@ class Story {
     const user = ['a', 'b', 'c', undefined][this.#random(4)];
     this.history.note(`fault ${index} for ${user ?? 'all'}`);
     faults[index]!(this.#world, { user }, this.#random);
+  }
+
+  /** One who leads is out of reach for longer than its lease lasts, and hears of nothing. */
+  #cutOff(): void {
+    const { api } = this.#world;
+    const leader = this.#actors.find(({ election }) => election.isLeader());
+    const user = leader?.user ?? 'a';
+    this.history.note(`${user} is cut off`);
+    const cut = [
+      api.faults.dropBefore({ match: { user } }),
+      api.faults.stallWatch({ match: { user } }),
+    ];
+    later(() => cut.map((one) => one.remove()), CUT_OFF_MS);
   }
 
   #refuse(): void {
