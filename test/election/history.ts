@@ -1,7 +1,7 @@
 // What must be true of any story of elections, whatever goes wrong in it.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { LockLostError, diagnosticsChannels } from '@metaparticle/sync';
-import type { Election, Leading, StepMessage, StopReason } from '@metaparticle/sync';
+import type { Election, EventMessage, Leading, StepMessage, StopReason } from '@metaparticle/sync';
 
 /** One candidate, as far as its history goes. */
 export interface Subject {
@@ -14,6 +14,12 @@ interface OpenTerm extends Leading {
   isSteppedDown: boolean;
   isAborted: boolean;
   isFailing: boolean;
+}
+
+/** An acquisition, with the version by which the API server orders it. */
+interface Claim {
+  readonly version: bigint;
+  readonly token: bigint;
 }
 
 interface Chapter {
@@ -36,6 +42,7 @@ export class History {
   readonly #beliefMs: number;
   readonly #drainTimeoutMs: number;
   readonly #since = performance.now();
+  readonly #claims: Claim[] = [];
   #outsideAt = -Infinity;
   #greatest = 0n;
 
@@ -43,10 +50,12 @@ export class History {
     this.#beliefMs = beliefMs;
     this.#drainTimeoutMs = drainTimeoutMs;
     subscribe(diagnosticsChannels.step, this.#onStep);
+    subscribe(diagnosticsChannels.event, this.#onEvent);
   }
 
   end(): void {
     unsubscribe(diagnosticsChannels.step, this.#onStep);
+    unsubscribe(diagnosticsChannels.event, this.#onEvent);
   }
 
   enter(subject: Subject): void {
@@ -177,6 +186,11 @@ export class History {
       if (working > 0) this.#broken(`${subject.name} has work that goes on`);
       if (subject.election.isLeader()) this.#broken(`${subject.name} leads without running`);
     }
+    const claims = [...this.#claims].sort((a, b) => (a.version < b.version ? -1 : 1));
+    for (const [index, { token }] of claims.entries()) {
+      const before = claims[index - 1]?.token ?? -1n;
+      if (token <= before) this.#broken(`token ${token} was given after ${before}`);
+    }
   }
 
   broken(what: string): void {
@@ -196,6 +210,13 @@ export class History {
     if (step.base.mark?.token === open.fencingToken && !open.lostSignal.aborted) {
       this.#broken(`${identity} is released before it was told`);
     }
+  };
+
+  readonly #onEvent = (message: unknown): void => {
+    const { identity, before, after, token, detail } = message as EventMessage;
+    if (before !== 'seeking' || after !== 'holding' || !this.#chapters.has(identity)) return;
+    const { version } = (detail as { after: { sight: { version: bigint } } }).after.sight;
+    this.#claims.push({ version, token: token ?? 0n });
   };
 
   #of(name: string): Chapter {

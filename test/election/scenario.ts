@@ -78,7 +78,6 @@ export async function play(row: Played): Promise<void> {
   before?.(world);
   const me = candidate(world, 'me', { ...calm, ...options });
   const running = me.run();
-  running.catch(() => undefined);
   const requests = (await act({ world, me, running })) ?? requestsOf(world);
   const transitions = world.api.leases.get('default', 'crown')?.spec.leaseTransitions ?? null;
   expect({ requests, transitions, told: me.leaders }).toEqual({
@@ -87,5 +86,4 @@ export async function play(row: Played): Promise<void> {
     told: row.told,
   });
   me.stop.abort();
-  await running.catch(() => undefined);
 }

@@ -32,6 +32,11 @@ export function candidate(
     ...over,
   });
   const stop = new AbortController();
-  const run = (): Promise<void> => election.run({ signal: stop.signal });
+  const run = (): Promise<void> => {
+    const running = election.run({ signal: stop.signal });
+    // Where a test has failed before it awaits this, its own failure is the one to be told.
+    running.catch(() => undefined);
+    return running;
+  };
   return { election, terms, stopped, leaders, stop, run };
 }
