@@ -138,7 +138,7 @@ describe('an election that is refused', () => {
       await leads(a);
       runs.push(b.run());
       await until('b knows', () => b.election.leader === 'a');
-      await a.election.stepDown({ cooldownMs: 100 });
+      await a.election.stepDown({ cooldownMs: 1_000 });
       await leads(b);
       await until('a knows', () => a.election.leader === 'b');
       await sleep(300);

@@ -17,6 +17,8 @@ export class Actor {
   readonly election: Election;
   /** Refusals of its user that may make `run()` reject. */
   mayBeRefused = false;
+  /** It was asked to end the term that it has. */
+  isAsked = false;
   readonly #history: History;
   readonly #random: Random;
   #stop = new AbortController();
@@ -58,11 +60,13 @@ export class Actor {
   }
 
   stop(): void {
+    this.isAsked = true;
     this.#history.aborted(this.name);
     this.#stop.abort();
   }
 
   stepDown(): void {
+    this.isAsked = true;
     this.#history.steppedDown(this.name);
     void this.election.stepDown({ cooldownMs: this.#random(400) });
   }
@@ -82,6 +86,7 @@ export class Actor {
   }
 
   async #lead(leading: Leading): Promise<void> {
+    this.isAsked = false;
     this.#history.started(this.name, leading);
     const kind = this.#random(10);
     let askedAt = NaN;

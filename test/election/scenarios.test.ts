@@ -5,7 +5,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { root } from '../tools/source.js';
 import { play } from './scenario.js';
-import { rows } from './upstream.js';
+import { acquiring } from './upstream/acquiring.js';
+import { leaseLock } from './upstream/lease-lock.js';
+import { others } from './upstream/others.js';
+import { releasing } from './upstream/releasing.js';
+
+const rows = [...acquiring, ...releasing, ...leaseLock, ...others];
 
 describe('the cases of client-go', () => {
   for (const row of rows) {

@@ -80,6 +80,11 @@ export function describeEachCluster(name: string, suite: (cluster: () => Cluster
       suite(() => cluster ?? missing());
     });
   }
+  demandReal(name);
+}
+
+/** A test of its own that fails where a real API server was asked for, could be had, and is not there. */
+export function demandReal(name: string): void {
   if (process.env.SYNC_TEST_REAL !== '1') return;
   it(`${name}: a real API server took part, or none can be built here`, () => {
     expect(clusters().some(({ real }) => real) || !hasGo()).toBe(true);

@@ -1,7 +1,7 @@
 // Tests that mostly wait: for a lease to run out, for an outage to end. Each runs on every cluster
 // there is, and all those of one file run at the same time, each with a cluster and workers to itself.
 import { afterAll, it } from '@jest/globals';
-import { clusters, openReal } from '../cluster.js';
+import { clusters, demandReal, openReal } from '../cluster.js';
 import type { Cluster, ClusterKind } from '../cluster.js';
 import { sharedCluster, startControlPlane } from '../control-plane.js';
 import type { ControlPlane } from '../control-plane.js';
@@ -19,6 +19,7 @@ export function tellEverywhere(
   story: (of: Story) => Promise<void>,
 ): void {
   for (const kind of clusters()) tell(name, limitMs, kind, story);
+  demandReal(name);
 }
 
 /** Tells it on an embedded server, which it may pause. */
@@ -55,7 +56,8 @@ export function tellOnControlPlane(
   };
   const title = `kube-apiserver ${found.version}`;
   tell(name, limitMs, { title, open }, async (of) => {
-    if (plane !== undefined) await story({ ...of, plane });
+    if (plane === undefined) throw new Error('the control plane was not started');
+    await story({ ...of, plane });
   });
   afterAll(() => plane?.stop());
 }
