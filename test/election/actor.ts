@@ -94,7 +94,7 @@ export class Actor {
     // Some work is done at once, some fails, most goes on until it is asked to end and takes a while.
     if (kind >= 2) await this.#until(leading.signal, kind === 2 ? this.#random(800) : Infinity);
     else if (kind === 1) await sleep(this.#random(200));
-    if (kind > 2) await sleep(kind === 9 ? 900 : this.#random(300));
+    if (kind > 2) await sleep(kind > 7 ? 900 : this.#random(300));
     this.#history.settling(this.name, leading, performance.now() - askedAt);
     if (kind !== 2 || leading.signal.aborted) return;
     this.#history.failing(this.name);

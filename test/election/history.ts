@@ -161,7 +161,9 @@ export class History {
       else if (open.lostSignal.aborted) this.#broken(`${subject.name} leads without authority`);
     }
     for (const { subject, open } of this.#chapters.values()) {
-      if (open !== null && !open.lostSignal.aborted && !subject.election.isLeader()) {
+      // Asked first: it is the question that may find out, and aborts the signal before it is answered.
+      const isLeader = subject.election.isLeader();
+      if (open !== null && !isLeader && !open.lostSignal.aborted) {
         this.#broken(`${subject.name} leads no more, and its signal does not say so`);
       }
     }

@@ -216,9 +216,12 @@ class Story {
     const startedAt = performance.now();
     await this.#world.closeClients();
     if (performance.now() - startedAt > CLOSE_MS) this.history.broken('close() takes too long');
+    // What had left before may still be arriving.
+    await sleep(100);
     api.requests.reset();
     await sleep(300);
-    if (api.requests.total > 0) this.history.broken('requests after close()');
+    const { log } = api.requests;
+    if (log.length > 0) this.history.broken(`requests after close(): ${JSON.stringify(log)}`);
   }
 }
 
