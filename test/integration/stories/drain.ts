@@ -14,7 +14,9 @@ const [SETTINGS, IGNORED_MS]: readonly [CandidateSettings, number] = isFull
   : [settings(5_000, 1_000, 1_000, 3_000), 5_000];
 const LIMIT_MS = 180_000;
 /** For timers and processes that have to wait for the machine. */
-const SLACK_MS = 1_000;
+const SLACK_MS = 2_000;
+/** Until somebody leads who may, on a machine that does much else. */
+const PATIENCE_MS = 20_000;
 /** Longer than anybody needs to claim a lease that is vacant. */
 const VACANT_MS = 1_500;
 const LONG_MS = 600_000;
@@ -85,9 +87,10 @@ function checkLease(observer: Observer, steppedAt: number, lostAt: number): numb
   expect(firsts.filter(({ holder }) => holder === '')).toEqual([]);
   expect(last.at).toBeGreaterThan(steppedAt);
   expect(last.at).toBeLessThan(lostAt + SLACK_MS);
-  expect(lostAt - last.at).toBeLessThan((SETTINGS.options.renewIntervalMs ?? 0) + SLACK_MS);
   const waitedMs = claim.at - last.at;
   const { leaseDurationMs = 0, marginMs = 0 } = SETTINGS.options;
+  // Without a renewal not so long ago belief would have ended sooner.
+  expect(lostAt - last.at).toBeLessThan(leaseDurationMs - marginMs);
   expect(waitedMs).toBeGreaterThan(leaseDurationMs - marginMs / 2);
   return waitedMs;
 }
@@ -96,13 +99,13 @@ async function overdue(of: Story): Promise<void> {
   const observer = await Observer.open(of.cluster);
   try {
     const a = await start(of);
-    await leads(a, 1, 30_000);
+    await leads(a, 1, PATIENCE_MS);
     const b = await start(of);
     // Until the second one listens, and has seen a renewal.
     await sleep(2 * (SETTINGS.options.renewIntervalMs ?? 0));
     const steppedAt = await a.call('stepDown', 0);
     const { leaseDurationMs = 0 } = SETTINGS.options;
-    const heir = await leads(b, 1, SETTINGS.drainTimeoutMs + leaseDurationMs + 5_000);
+    const heir = await leads(b, 1, SETTINGS.drainTimeoutMs + leaseDurationMs + PATIENCE_MS);
     const before = await a.call('account', undefined);
     const lostAt = checkDrain(before, steppedAt);
     expect(before.terms[0]!.settledAt).toBeNull();
@@ -125,13 +128,13 @@ async function overdue(of: Story): Promise<void> {
 async function vacancy({ cluster }: Story, a: Member, b: Member, steppedAt: number): Promise<void> {
   await b.call('settle', undefined);
   await b.call('stepDown', LONG_MS);
-  await when(b, 'the end of the term', ({ terms }) => terms[0]?.stopped.length === 1, 10_000);
+  await when(b, 'the end of the term', ({ terms }) => terms[0]?.stopped.length === 1, PATIENCE_MS);
   await sleep(Math.max(VACANT_MS, steppedAt + IGNORED_MS - now()));
   const idle = await a.call('account', undefined);
   expect([idle.terms.length, idle.isLeader, idle.terms[0]!.settledAt]).toEqual([1, false, null]);
   expect(idle.terms[0]!.stopped).toHaveLength(1);
   const settledAt = await a.call('settle', undefined);
-  const again = await leads(a, 2, 10_000);
+  const again = await leads(a, 2, PATIENCE_MS);
   const [first, second] = again.terms;
   expect(second!.startedAt).toBeGreaterThanOrEqual(first!.settledAt!);
   expect(second!.token).toBeGreaterThan(first!.token);
