@@ -1,10 +1,11 @@
-// Lets Node run the TypeScript of this repository as it is, so that a global set-up of Jest and
-// child processes of tests share the code of the tests: `node --import ./test/integration/loader.js
-// script.ts`. Types are removed, not checked. The package's own name leads to `src/`.
+// Lets Node run the TypeScript of this repository as it is, so that a global set-up of Jest, examples and
+// child processes share the code of the tests: `node --import ./test/integration/loader.js script.ts`.
+// Types are removed, not checked. The package's own name leads to `src/`.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { register } from 'node:module';
+import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
+import { createRequire, register } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 
@@ -12,6 +13,18 @@ const OWN_NAMES = new Map([
   ['@metaparticle/sync', new URL('../../src/index.ts', import.meta.url).href],
   ['@metaparticle/sync/testing', new URL('../../src/testing/index.ts', import.meta.url).href],
 ]);
+
+const OPTIONS = {
+  target: 'es2022',
+  module: 'esnext',
+  verbatimModuleSyntax: true,
+  inlineSourceMap: true,
+};
+/** Folders of which a process usually needs most. */
+const ROOMS = ['../../src/', '../../examples/'].map((path) =>
+  fileURLToPath(new URL(path, import.meta.url)),
+);
+const CACHE = new URL('../../node_modules/.cache/loader/', import.meta.url);
 
 // The hooks live in a thread of their own, which loads this file a second time.
 if (isMainThread) register(import.meta.url);
@@ -32,38 +45,42 @@ export async function load(url, context, nextLoad) {
   return { format: 'module', source, shortCircuit: true };
 }
 
-// Processes of tests are many, and each would spend most of its start on compiling the same files. What
-// was compiled is kept by all that it depends on, so that it can never be of another time.
-const CACHE = new URL('../../node_modules/.cache/loader/', import.meta.url);
-const COMPILER = ['./loader.js', '../../node_modules/typescript/package.json'];
-let compiler;
-
+/** Compiled once: the compiler alone costs a process half a second and 100 MB. */
 async function compiled(fileName) {
   const text = await readFile(fileName, 'utf8');
-  compiler ??= Promise.all(COMPILER.map((path) => readFile(new URL(path, import.meta.url))));
-  const hash = createHash('sha256');
-  for (const part of [...(await compiler), fileName, '\0', text]) hash.update(part);
-  const kept = new URL(`${hash.digest('hex')}.js`, CACHE);
-  return readFile(kept, 'utf8').catch(async () => {
-    const output = await compile(fileName, text);
-    await mkdir(CACHE, { recursive: true });
-    // Whole or not at all: other processes read meanwhile.
-    const draft = new URL(`${kept.href}.${process.pid}`);
-    await writeFile(draft, output).then(() => rename(draft, kept));
-    return output;
-  });
+  const kept = new URL(`${keyOf(fileName, text)}.js`, CACHE);
+  const found = await readFile(kept, 'utf8').catch(() => null);
+  if (found !== null) return found;
+  const { default: ts } = await import('typescript');
+  const made = ts.transpileModule(text, { fileName, compilerOptions: OPTIONS }).outputText;
+  await keep(kept, made);
+  const room = ROOMS.find((folder) => fileName.startsWith(folder));
+  if (room !== undefined) await compileAll(room);
+  return made;
 }
 
-async function compile(fileName, text) {
-  const { default: ts } = await import('typescript');
-  const { outputText } = ts.transpileModule(text, {
-    fileName,
-    compilerOptions: {
-      target: ts.ScriptTarget.ES2022,
-      module: ts.ModuleKind.ESNext,
-      verbatimModuleSyntax: true,
-      inlineSourceMap: true,
-    },
-  });
-  return outputText;
+function keyOf(...input) {
+  const { version } = createRequire(import.meta.url)('typescript/package.json');
+  return createHash('sha256')
+    .update(JSON.stringify([version, OPTIONS, input]))
+    .digest('hex');
+}
+
+/** A cache that cannot be written is done without. By renaming: others may be reading. */
+async function keep(file, text) {
+  const draft = new URL(`${file.href}.${process.pid}`);
+  await mkdir(CACHE, { recursive: true })
+    .then(() => writeFile(draft, text))
+    .then(() => rename(draft, file))
+    .catch(() => undefined);
+}
+
+const roomsDone = new Set();
+
+/** While the compiler is at hand: child processes will want the others, each for itself. */
+async function compileAll(room) {
+  if (roomsDone.has(room)) return;
+  roomsDone.add(room);
+  const names = await readdir(room, { recursive: true });
+  for (const name of names) if (name.endsWith('.ts')) await compiled(join(room, name));
 }
