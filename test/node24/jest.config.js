@@ -1,5 +1,6 @@
 // The integration tests once more, with the other client-node. Those that try the API server or the
-// control plane themselves load no line of the package: they are not repeated.
+// control plane themselves load no line of the package, and the processes of the demo find the client-node
+// of the main package: they are not repeated.
 import base from '../../jest.config.js';
 
 /** @type {import('jest').Config} */
@@ -13,6 +14,6 @@ export default {
   testMatch: ['<rootDir>/test/integration/**/*.test.ts', '<rootDir>/test/node24/*.test.ts'],
   testPathIgnorePatterns: [
     '/node_modules/',
-    '/integration/(conformance|control-plane)\\.test\\.ts$',
+    '/integration/(conformance|control-plane|demo)\\.test\\.ts$',
   ],
 };

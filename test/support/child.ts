@@ -48,12 +48,12 @@ export class Child {
   }
 
   /** Resolves once it has printed that; fails when it ends before. */
-  async said(word: string | RegExp): Promise<void> {
+  async said(word: string | RegExp, limitMs = START_LIMIT_MS): Promise<void> {
     const hasSaid = (): boolean => {
       return typeof word === 'string' ? this.#stdout.includes(word) : word.test(this.#stdout);
     };
     const isDecided = (): boolean => hasSaid() || this.#isOver;
-    await until(`a child that says ${String(word)}`, isDecided, START_LIMIT_MS);
+    await until(`a child that says ${String(word)}`, isDecided, limitMs);
     if (!hasSaid()) throw new Error(`ended without ${String(word)}: ${this.#stderr}`);
   }
 
@@ -61,6 +61,13 @@ export class Child {
   async stop(): Promise<Exit> {
     this.#process.kill('SIGTERM');
     return this.exited;
+  }
+
+  /** A process id in what it printed: the first group of the pattern. */
+  findPid(pattern: RegExp): number {
+    const found = pattern.exec(this.#stdout)?.[1];
+    if (found === undefined) throw new Error(`${pattern.source} is not in: ${this.#stdout}`);
+    return Number(found);
   }
 
   /** Ends it as a crash does. */

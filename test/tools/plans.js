@@ -39,7 +39,7 @@ const unit = jest('unit', 300, [
 const published = jest('published', 300, ['--maxWorkers=2', ...PUBLISHED]);
 /** In band: they measure, and they share one API server. */
 const IN_BAND = ['--runInBand', 'test/integration/'];
-const embedded = jest('integration', 300, IN_BAND, { SYNC_TEST_REAL: '' });
+const embedded = jest('integration', 420, IN_BAND, { SYNC_TEST_REAL: '' });
 /** On Node.js 24 with client-node 2.x, and with an API server of its own: requests are counted. */
 const secondLeg = {
   name: 'second leg',
