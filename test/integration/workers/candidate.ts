@@ -92,7 +92,10 @@ const calls = {
     return now();
   },
 
-  account: (): CandidateAccount => ({ terms, beliefs, isLeader: election.isLeader() }),
+  account: (): CandidateAccount => {
+    ask();
+    return { terms, beliefs, isLeader: believes };
+  },
 };
 
 serve(calls);
