@@ -128,8 +128,8 @@ export function checkFunction(option: string, value: unknown): void {
 
 function checkTimings({ leaseDurationMs, renewIntervalMs, marginMs }: ResolvedOptions): void {
   if (Number.isFinite(leaseDurationMs) && leaseDurationMs > 0 && leaseDurationMs < 1_000) {
-    const seconds = `${leaseDurationMs} s are ${leaseDurationMs * 1_000}`;
-    fail('leaseDurationMs', leaseDurationMs, `must be at least 1000 milliseconds; ${seconds}`);
+    const hint = `(if seconds were meant: ${leaseDurationMs * 1_000})`;
+    fail('leaseDurationMs', leaseDurationMs, `must be at least 1000 milliseconds ${hint}`);
   }
   checkWhole('leaseDurationMs', leaseDurationMs, 1_000, LONGEST_DURATION_MS);
   if (leaseDurationMs % 1_000 !== 0) {

@@ -77,10 +77,12 @@ export class Candidacy {
   }
 
   async stepDown(cooldownMs: number): Promise<void> {
-    this.#stayOut(cooldownMs);
-    this.#campaigning?.stop();
-    this.#term?.drain('stepped-down', this.#whenOverdue);
-    await this.#term?.over;
+    const [term, campaigning] = [this.#term, this.#campaigning];
+    const letGo = term?.over ?? campaigning?.ended ?? Promise.resolve();
+    this.#stayOut(cooldownMs, letGo);
+    campaigning?.stop();
+    term?.drain('stepped-down', this.#whenOverdue);
+    await letGo;
   }
 
   async #takePart(wait: Wait): Promise<void> {
@@ -165,9 +167,10 @@ export class Candidacy {
     this.#host.clock.after(this.#drainTimeoutMs, callback);
 
   /** Beside any longer time to stay out that was asked for before. */
-  #stayOut(ms: number): void {
-    const pause = new Promise<void>((resolve) => void this.#host.clock.after(ms, resolve));
-    this.#cooldown = Promise.all([this.#cooldown, pause]).then(() => undefined);
+  #stayOut(ms: number, since = Promise.resolve()): void {
+    const pause = (): Promise<void> =>
+      new Promise((resolve) => void this.#host.clock.after(ms, resolve));
+    this.#cooldown = Promise.all([this.#cooldown, since.then(pause)]).then(() => undefined);
   }
 
   #newLeaderTeller(): (leader: Leader | null) => void {

@@ -44,7 +44,7 @@ export class Term {
   }
 
   isHeld(): boolean {
-    return this.#keeper.isHeld();
+    return !this.#isTold && this.#keeper.isHeld();
   }
 
   get token(): bigint | null {
@@ -100,10 +100,11 @@ export class Term {
   #fail(error: unknown): void {
     // What was asked to stop may well say so by rejecting; that is no failure. By name: an error of another
     // realm is no `Error` of ours, and test runners make realms.
-    const { signal } = this.#wind;
+    const [{ signal }, { signal: lost }] = [this.#wind, this.#authority];
     const isAbort =
       (error as { readonly name?: unknown } | null | undefined)?.name === 'AbortError';
-    if (signal.aborted && (isAbort || error === signal.reason)) return;
+    const isTold = error === signal.reason || error === lost.reason;
+    if (signal.aborted && (isAbort || isTold)) return;
     this.#error ??= { value: error };
     if (this.#why === null) this.#release('failed');
   }

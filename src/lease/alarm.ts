@@ -1,4 +1,5 @@
 import { SyncWarning, type SyncError, type SyncWarningCode } from '../errors.js';
+import { wasAllowed } from './protocol/seeking.js';
 import type { Instant } from './clock.js';
 import type { Request, Seeking, State, Terms } from './protocol/state.js';
 import { isLate } from './protocol/step.js';
@@ -37,7 +38,7 @@ export class Alarm {
   /** The server said no to somebody who goes on trying. */
   refused(state: State, request: Request, error: SyncError): void {
     const goesOn =
-      state.kind === 'holding' || (state.kind === 'seeking' && state.proven.includes(request));
+      state.kind === 'holding' || (state.kind === 'seeking' && wasAllowed(state, request, error));
     if (goesOn) this.#say('ACCESS_LOST', `refused for now: ${error.message}`, error);
   }
 

@@ -41,7 +41,7 @@ describe('the options of an election', () => {
       'H7: a duration that the wire would shorten to nothing',
       { leaseDurationMs: 500 },
       'leaseDurationMs',
-      'from 1000 to 2147483647000; got 500',
+      'must be at least 1000 milliseconds (if seconds were meant: 500000); got 500',
     ],
     ['an empty identity is refused', { identity: '' }, 'identity', 'non-blank', 'got ""'],
     ['a blank identity', { identity: ' ' }, 'identity', 'non-blank', 'got " "'],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ApiError, ApiUnreachableError, UnsupportedLeaseError } from '../../src/errors.js';
+import type { Lease } from '../../src/lease/record.js';
 import { advance } from '../../src/lease/protocol/advance.js';
 import { seek } from '../../src/lease/protocol/seeking.js';
 import { nothingSeen, observe } from '../../src/lease/protocol/sight.js';
@@ -11,7 +12,7 @@ import {
   type Terms,
 } from '../../src/lease/protocol/state.js';
 import { nextStep } from '../../src/lease/protocol/step.js';
-import { at, foreignLease, terms, vacantLease } from './fixtures.js';
+import { at, foreignLease, leaseWith, terms, vacantLease } from './fixtures.js';
 import { Player, landed, type WriteStep } from './player.js';
 
 const ours = terms('n1');
@@ -109,6 +110,20 @@ describe('acquiring', () => {
     player.event({ type: 'news', sight, holdOffMs: 40 });
     expect(player.step).toEqual({ do: 'wait', ms: 40 });
     player.wait(40);
+    expect(player.step).toMatchObject({ do: 'write', write: { intent: 'claim' } });
+  });
+
+  it('does not look shortly before a claim is due, which finds out itself', () => {
+    const player = new Player().event({ type: 'watch', live: true, gap: false });
+    const lease = (version: bigint, time: number): Lease => {
+      const { record } = foreignLease(version, time);
+      return leaseWith({ record: { ...record, durationMs: 4_000 }, mark: null }, version);
+    };
+    player.read(lease(10n, 5)).wait(1_000).learn(lease(11n, 6)).wait(2_000);
+    expect(player.step).toEqual({ do: 'read', why: 'silence' });
+    player.read(lease(11n, 6));
+    expect(player.step).toEqual({ do: 'wait', ms: 2_000 });
+    player.wait(2_000);
     expect(player.step).toMatchObject({ do: 'write', write: { intent: 'claim' } });
   });
 

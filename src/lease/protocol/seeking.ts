@@ -1,7 +1,7 @@
 /**
  * Pure: events of a candidate. It wins only while the belief that its claim carries has not ended.
  */
-import { UnsupportedLeaseError } from '../../errors.js';
+import { UnsupportedLeaseError, type SyncError } from '../../errors.js';
 import type { Instant } from '../clock.js';
 import { keyOf } from '../record.js';
 import { beliefFrom } from './holding.js';
@@ -146,7 +146,7 @@ function refused(
   verdict: Extract<Verdict, { kind: 'refused' }>,
   now: Instant,
 ): Seeking {
-  if (!verdict.transient && !state.proven.includes(request)) {
+  if (!verdict.transient && !wasAllowed(state, request, verdict.error)) {
     return { ...state, failure: verdict.error };
   }
   const pause = verdict.transient ? RETRY_PAUSE_MS : REFUSED_PAUSE_MS;
@@ -159,6 +159,11 @@ function stopSeeking(state: Seeking, now: Instant): State {
   // A claim that is not answered yet is waited for; one in doubt is looked for first.
   const readAt = writes.some((one) => one.awaited) ? null : now.monotonic;
   return clearUp({ sight, writes, readAt, lastStamp, wasHeld: false }, now);
+}
+
+/** Whether it has been done before; credentials that were accepted for anything are good for everything. */
+export function wasAllowed({ proven }: Seeking, request: Request, { code }: SyncError): boolean {
+  return code === 'ERR_UNAUTHORIZED' ? proven.length > 0 : proven.includes(request);
 }
 
 function prove(proven: readonly Request[], request: Request): readonly Request[] {

@@ -12,6 +12,9 @@ const POLL_MS = 2_000;
 /** A holder may renew as often as it likes; silence is not suspicious sooner than this. */
 const SHORTEST_SILENCE_MS = 1_000;
 
+/** So shortly before a claim is due a look is left out: it would only delay the claim, which finds out itself. */
+const CLAIM_NEAR_MS = 500;
+
 /** Seconds of grain and of disagreement between API servers that a server-clock takeover allows for. */
 const SERVER_CLOCK_SLACK_MS = 5_000;
 
@@ -78,8 +81,9 @@ function seekingStep(state: Seeking, now: Instant, terms: Terms): Step {
     return state.looked ? { do: 'yield', lease: sight.lease } : { do: 'read', why: 'first' };
   }
   const pollAt = sight.heardAt + (state.watched ? longestSilence(sight, terms) : POLL_MS);
-  if (now.monotonic >= pollAt) return { do: 'read', why: state.watched ? 'silence' : 'poll' };
-  return wait(Math.min(claimAt, pollAt) - now.monotonic);
+  const lookAt = pollAt > claimAt - CLAIM_NEAR_MS ? claimAt : pollAt;
+  if (now.monotonic < lookAt) return wait(lookAt - now.monotonic);
+  return { do: 'read', why: state.watched ? 'silence' : 'poll' };
 }
 
 /** What we were told before this attempt may be mended by now: nobody is refused on hearsay. */

@@ -1,4 +1,5 @@
 // Cases 11 to 25: release, configuration, fast path and health check of client-go's elector.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { candidate } from '../../support/candidate.js';
 import { until } from '../../support/promises.js';
@@ -40,6 +41,8 @@ export const releasing: readonly Row[] = [
     options: quick,
     act: async (stage) => {
       await seen(stage, 'update 200', 2);
+      // The server has answered; the answer is still to be read.
+      await sleep(100);
       await ends(stage);
       return undefined;
     },
