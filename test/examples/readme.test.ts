@@ -30,8 +30,9 @@ const programs: Readonly<Record<string, readonly [said: RegExp, endless: boolean
   'postgres/guard.ts': [/^written with token .*\ntoken .* was refused: .*\n$/, false],
   'http-guard.ts': [/^the holder has written\ntoken .* was refused: .*\n$/, false],
 };
-/** Their tests are test/testing.example.test.ts itself and test/integration/deploy.test.ts. */
+/** Their tests are test/testing.example.test.ts itself, and integration/{demo,deploy}.test.ts. */
 const elsewhere: Readonly<Record<string, string>> = {
+  'demo/main.ts': 'npm start',
   'testing/report.test.ts': 'npm run jest -- test/testing.example.test.ts',
   'deploy/deployment.yaml': 'kubectl apply -k examples/deploy',
 };
@@ -43,15 +44,14 @@ it('has every example, and links only to what is there', () => {
   expect(brokenLinks(root, new Map([['examples/README.md', page]]))).toEqual([]);
   const shown = [...page.matchAll(/examples\/([\w.-]+)/g)].map(([, name]) => name);
   const isShown = (name: string): boolean => page.includes(`](${name}`) || shown.includes(name);
-  // The demonstration has a page of its own.
-  const names = readdirSync(join(root, 'examples')).filter((name) => name !== 'demo');
+  const names = readdirSync(join(root, 'examples'));
   expect(names.filter((name) => name !== 'README.md' && !isShown(name))).toEqual([]);
 });
 
 it.each(Object.entries(elsewhere))('%s has its own test', (link, command) => {
   expect(rows.get(link)).toBe(command);
-  const [, path = ''] = /(\S+\/\S+)$/.exec(command) ?? [];
-  expect(existsSync(join(root, path))).toBe(true);
+  const [, path = link] = /(\S+\/\S+)$/.exec(command) ?? [];
+  expect([path, join('examples', link)].some((one) => existsSync(join(root, one)))).toBe(true);
 });
 
 describe('the commands', () => {
