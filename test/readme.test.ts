@@ -39,7 +39,7 @@ describe('the pages', () => {
     expect(brokenLinks(root, pages)).toEqual([]);
   });
 
-  it.each(stories.map((story) => ({ story, lines: linesOf(story) })))(
+  it.concurrent.each(stories.map((story) => ({ story, lines: linesOf(story) })))(
     '$lines: what is run there prints what is shown',
     async ({ story }) => {
       const outputs = await execute(story);
