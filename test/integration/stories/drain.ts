@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CandidateAccount, CandidateCalls, CandidateSettings } from '../workers/candidate.js';
+import type { LaggardAccount, LaggardCalls, LaggardSettings } from '../workers/laggard.js';
 import type { Worker } from '../workers/crew.js';
 import { isFull, ms, print } from '../workers/figures.js';
 import { Observer } from '../workers/observer.js';
@@ -9,7 +9,7 @@ import type { Story } from '../workers/story.js';
 import { now } from '../workers/time.js';
 
 /** The defaults, and work that ignores `signal` for 40 s; or as short as still tells the same. */
-const [SETTINGS, IGNORED_MS]: readonly [CandidateSettings, number] = isFull
+const [SETTINGS, IGNORED_MS]: readonly [LaggardSettings, number] = isFull
   ? [settings(15_000, 2_000, 2_000, 30_000), 40_000]
   : [settings(5_000, 1_000, 1_000, 3_000), 5_000];
 const LIMIT_MS = 180_000;
@@ -21,14 +21,14 @@ const PATIENCE_MS = 20_000;
 const VACANT_MS = 1_500;
 const LONG_MS = 600_000;
 
-type Member = Worker<CandidateCalls>;
+type Member = Worker<LaggardCalls>;
 
 function settings(
   leaseDurationMs: number,
   renewIntervalMs: number,
   marginMs: number,
   drainTimeoutMs: number,
-): CandidateSettings {
+): LaggardSettings {
   return {
     name: 'crown',
     options: { leaseDurationMs, renewIntervalMs, marginMs },
@@ -40,9 +40,9 @@ function settings(
 async function when(
   member: Member,
   what: string,
-  isSo: (account: CandidateAccount) => boolean,
+  isSo: (account: LaggardAccount) => boolean,
   limitMs: number,
-): Promise<CandidateAccount> {
+): Promise<LaggardAccount> {
   const end = now() + limitMs;
   for (;;) {
     const account = await member.call('account', undefined);
@@ -52,17 +52,17 @@ async function when(
   }
 }
 
-const leads = (member: Member, term: number, limitMs: number): Promise<CandidateAccount> =>
+const leads = (member: Member, term: number, limitMs: number): Promise<LaggardAccount> =>
   when(member, `term ${term}`, ({ terms, isLeader }) => isLeader && terms.length === term, limitMs);
 
 async function start({ cluster, crew }: Story): Promise<Member> {
-  const member = await crew.start<CandidateCalls>('candidate', cluster, SETTINGS);
+  const member = await crew.start<LaggardCalls>('laggard', cluster, SETTINGS);
   await member.call('run', undefined);
   return member;
 }
 
 /** What the overdue drain of the first term must have looked like from inside. */
-function checkDrain({ terms, beliefs }: CandidateAccount, steppedAt: number): number {
+function checkDrain({ terms, beliefs }: LaggardAccount, steppedAt: number): number {
   const { drainTimeoutMs } = SETTINGS;
   const [term] = terms;
   const { signalAt, lostAt } = term!;

@@ -5,7 +5,7 @@ import type { LeaseOptions, StopReason } from '../../../src/index.js';
 import { serve, settings } from './serve.js';
 import { now } from './time.js';
 
-export interface CandidateSettings {
+export interface LaggardSettings {
   readonly name: string;
   readonly options: LeaseOptions;
   readonly drainTimeoutMs: number;
@@ -30,17 +30,17 @@ export interface Belief {
   to: number;
 }
 
-export interface CandidateAccount {
+export interface LaggardAccount {
   readonly terms: readonly TermAccount[];
   readonly beliefs: readonly Belief[];
   readonly isLeader: boolean;
 }
 
-export type CandidateCalls = typeof calls;
+export type LaggardCalls = typeof calls;
 
 const ASK_EVERY_MS = 5;
 
-const { name, options, drainTimeoutMs } = settings() as CandidateSettings;
+const { name, options, drainTimeoutMs } = settings() as LaggardSettings;
 const terms: TermAccount[] = [];
 const beliefs: Belief[] = [];
 let release: () => void = () => undefined;
@@ -92,7 +92,7 @@ const calls = {
     return now();
   },
 
-  account: (): CandidateAccount => {
+  account: (): LaggardAccount => {
     ask();
     return { terms, beliefs, isLeader: believes };
   },
