@@ -1,5 +1,5 @@
 // Finds or starts the real API server that all test files of one Jest run share, when
-// SYNC_TEST_REAL=1 asks for one. The workers inherit its description by the environment.
+// SYNC_TEST_REAL=1 asks for one, and beside it client-go's elector. The workers inherit its description by the environment.
 import './loader.js';
 
 let found;
@@ -12,8 +12,15 @@ export default async function setUp() {
   const { findCluster, SHARED_CLUSTER } = await import('./control-plane.ts');
   found = await findCluster();
   process.env[SHARED_CLUSTER] = JSON.stringify(found);
-  if (found.kind === 'none') say(found.reason);
-  else say(`real API server: ${found.version} at ${found.server} (${found.source ?? 'named'})`);
+  if (found.kind === 'none') {
+    say(found.reason);
+    return;
+  }
+  say(`real API server: ${found.version} at ${found.server} (${found.source ?? 'named'})`);
+  const { findRival, SHARED_RIVAL } = await import('./client-go/find.ts');
+  const rival = await findRival();
+  process.env[SHARED_RIVAL] = JSON.stringify(rival);
+  say(rival.kind === 'none' ? rival.reason : `rival: client-go ${rival.version}`);
 }
 
 export async function stopFound() {

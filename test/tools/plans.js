@@ -51,25 +51,39 @@ const secondLeg = {
 /** The limit leaves room to build the control plane on a machine that has never done so. */
 const real = jest('integration', 1800, IN_BAND, { SYNC_TEST_REAL: '1' });
 
-/** Says which real API servers took part; none is a failure wherever one can be had. */
+/** Says which real API servers and rivals took part; none is a failure wherever one can be had. */
 function closeFull(verdicts) {
-  const servers = new Map();
+  const { SYNC_TEST_KUBECONFIG, KUBEBUILDER_ASSETS } = process.env;
+  const hasServer = Boolean(SYNC_TEST_KUBECONFIG || KUBEBUILDER_ASSETS) || hasGo();
+  const closings = [
+    closing(verdicts, 'real API server', /kube-apiserver v[\w.+-]+/, hasServer),
+    closing(verdicts, 'rival', /client-go v[\w.+-]+/, hasGo()),
+  ];
+  return {
+    lines: closings.flatMap(({ lines }) => lines),
+    verdicts: closings.flatMap(({ verdicts }) => verdicts),
+  };
+}
+
+/** @param {RegExp} pattern finds its name and version in the titles of tests */
+function closing(verdicts, what, pattern, canBeHad) {
+  const found = new Map();
   for (const { results } of verdicts) {
     for (const { fullName, status } of (results?.testResults ?? []).flatMap(testsOf)) {
-      const version = /kube-apiserver (v[\w.+-]+)/.exec(fullName)?.[1];
+      const version = pattern.exec(fullName)?.[0];
       if (version === undefined || status !== 'passed') continue;
-      servers.set(version, (servers.get(version) ?? 0) + 1);
+      found.set(version, (found.get(version) ?? 0) + 1);
     }
   }
-  if (servers.size > 0) {
-    const lines = [...servers].map(([version, count]) => {
-      return `real API server: kube-apiserver ${version} took part in ${count} tests`;
+  if (found.size > 0) {
+    const lines = [...found].map(([version, count]) => {
+      return `${what}: ${version} took part in ${count} tests`;
     });
     return { lines, verdicts: [] };
   }
-  const line = 'real API server: none took part';
-  if (!canHaveOne()) return { lines: [`${line}: there is no Go here to build one`], verdicts: [] };
-  const verdict = { name: 'real', seconds: 0, passed: 0, failed: 1, skipped: 0, trouble: line };
+  const line = `${what}: none took part`;
+  if (!canBeHad) return { lines: [`${line}: there is no Go here to build one`], verdicts: [] };
+  const verdict = { name: what, seconds: 0, passed: 0, failed: 1, skipped: 0, trouble: line };
   return { lines: [], verdicts: [verdict] };
 }
 
@@ -77,9 +91,7 @@ function testsOf({ assertionResults }) {
   return assertionResults;
 }
 
-function canHaveOne() {
-  const { SYNC_TEST_KUBECONFIG, KUBEBUILDER_ASSETS } = process.env;
-  if (SYNC_TEST_KUBECONFIG || KUBEBUILDER_ASSETS) return true;
+function hasGo() {
   return spawnSync('go', ['version'], { stdio: 'ignore' }).status === 0;
 }
 

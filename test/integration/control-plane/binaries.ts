@@ -1,10 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from './build.js';
+import { build, cacheFolder, requiredVersion } from './build.js';
 
 /** Where a control plane's programs are. */
 export interface Binaries {
@@ -20,10 +18,7 @@ const MODULE_FILES = ['go.mod', 'go.sum', 'certificate/main.go'];
 
 /** The Kubernetes version that a build yields, as the API server reports it, e.g. `v1.36.3`. */
 export function builtVersion(): string {
-  const goMod = readFileSync(join(MODULE, 'go.mod'), 'utf8');
-  const version = /^\s*k8s\.io\/kubernetes (v\S+)/m.exec(goMod)?.[1];
-  if (version === undefined) throw new Error('go.mod names no version of k8s.io/kubernetes');
-  return version;
+  return requiredVersion(MODULE, 'k8s.io/kubernetes');
 }
 
 /** Whether a Go compiler can be called, so that a control plane can be built. */
@@ -41,7 +36,7 @@ export async function findBinaries(): Promise<Binaries | undefined> {
   const assets = process.env.KUBEBUILDER_ASSETS;
   if (assets !== undefined && assets !== '') return fromAssets(assets);
   const version = builtVersion();
-  const folder = cacheFolder(version);
+  const folder = folderOf(version);
   if (existsSync(folder)) return inFolder(folder, 'cache');
   if (!hasGo()) return undefined;
   await build({
@@ -62,7 +57,7 @@ async function fromAssets(folder: string): Promise<Binaries> {
   }
   const programs = { source: 'KUBEBUILDER_ASSETS', apiserver, etcd } as const;
   if (!hasGo()) return { ...programs, certificate: undefined };
-  const own = cacheFolder('certificate');
+  const own = folderOf('certificate');
   if (!existsSync(own)) {
     const packages = ['./certificate'];
     const what = 'what makes a client certificate';
@@ -80,11 +75,6 @@ function inFolder(folder: string, source: 'cache' | 'build'): Binaries {
   };
 }
 
-function cacheFolder(what: string): string {
-  const hash = createHash('sha256');
-  for (const file of MODULE_FILES) hash.update(readFileSync(join(MODULE, file)));
-  const key = `${what}-${process.platform}-${process.arch}-${hash.digest('hex').slice(0, 12)}`;
-  const xdg = process.env.XDG_CACHE_HOME;
-  const base = xdg !== undefined && xdg !== '' ? xdg : join(homedir(), '.cache');
-  return join(base, 'metaparticle-sync', 'control-plane', key);
+function folderOf(what: string): string {
+  return cacheFolder('control-plane', what, MODULE, MODULE_FILES);
 }

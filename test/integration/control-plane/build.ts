@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { link, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -33,6 +34,37 @@ export async function build(task: Build): Promise<void> {
     await unlock();
   }
 }
+
+/**
+ * Where programs are kept that were built for this machine; another place when a source file changes.
+ *
+ * @param room what they are for: a folder of the cache
+ * @param files of the Go module, that all depends on
+ */
+export function cacheFolder(
+  room: string,
+  what: string,
+  module: string,
+  files: readonly string[],
+): string {
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(readFileSync(join(module, file)));
+  const key = `${what}-${process.platform}-${process.arch}-${hash.digest('hex').slice(0, 12)}`;
+  const xdg = process.env.XDG_CACHE_HOME;
+  const base = xdg !== undefined && xdg !== '' ? xdg : join(homedir(), '.cache');
+  return join(base, 'metaparticle-sync', room, key);
+}
+
+/** The version of a module that `go.mod` requires, e.g. `v1.36.3`. */
+export function requiredVersion(module: string, path: string): string {
+  const lines = readFileSync(join(module, 'go.mod'), 'utf8').split('\n');
+  const version = lines.map((line) => line.trim().split(' ')).find(([name]) => name === path)?.[1];
+  if (version === undefined) throw new Error(`go.mod names no version of ${path}`);
+  return version;
+}
+
+/** More than a slow machine needs; a module proxy that hangs is not waited for any longer. */
+const BUILD_LIMIT_MS = 25 * 60_000;
 
 const UNFINISHED = '.building-';
 
@@ -71,6 +103,7 @@ async function go(module: string, args: readonly string[]): Promise<void> {
     // No C compiler needed, and the result runs beside any C library.
     env: { ...process.env, CGO_ENABLED: '0' },
     stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: BUILD_LIMIT_MS,
   });
   let tail = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -86,7 +119,7 @@ function startProgress(what: string): { end: (how: string) => void } {
   const start = performance.now();
   const say = (how: string): void => {
     const seconds = Math.round((performance.now() - start) / 1000);
-    process.stderr.write(`control plane: ${what}: ${how} (${seconds} s)\n`);
+    process.stderr.write(`${what}: ${how} (${seconds} s)\n`);
   };
   say('started');
   const timer = setInterval(() => say('still going'), 10_000);

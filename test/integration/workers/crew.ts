@@ -142,13 +142,13 @@ export class Crew {
     cluster: Cluster,
     settings: object = {},
   ): Promise<Worker<C>> {
-    return this.#hire(new Worker<C>(await launch(program, cluster, settings))).ready();
+    return this.hire(new Worker<C>(await launch(program, cluster, settings))).ready();
   }
 
   /** Runs a program that ends by itself, in time; resolves with what it wrote to standard output. */
   async run(program: string, cluster: Cluster, settings: object, limitMs: number): Promise<string> {
     const child = await launch(program, cluster, settings);
-    const worker = this.#hire(new Worker<Calls>(child));
+    const worker = this.hire(new Worker<Calls>(child));
     let output = '';
     child.stdout?.on('data', (text: string) => (output += text));
     await worker.ended(limitMs);
@@ -161,7 +161,8 @@ export class Crew {
     await Promise.all(this.#workers.map((worker) => worker.kill()));
   }
 
-  #hire<C extends Calls>(worker: Worker<C>): Worker<C> {
+  /** Takes on a process that was started elsewhere, so that it is ended with the others. */
+  hire<W extends { kill(): Promise<Exit> }>(worker: W): W {
     this.#workers.push(worker);
     // Started by a test that ran out of time meanwhile.
     if (this.#isDisbanded) void worker.kill();

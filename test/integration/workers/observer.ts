@@ -1,6 +1,6 @@
 // What the API server itself says of Leases while a test runs, with the time at which it said so.
 import type { Cluster } from '../cluster.js';
-import type { ApiObject, RawWatch } from '../raw.js';
+import type { ApiObject, Json, RawWatch, WatchEvent } from '../raw.js';
 import { now } from './time.js';
 
 export interface Observation {
@@ -12,6 +12,10 @@ export interface Observation {
   /** Milliseconds since the epoch. */
   readonly renewTime: number;
   readonly transitions: number;
+  /** The resourceVersion. */
+  readonly version: bigint;
+  readonly isDeleted: boolean;
+  readonly spec: Json;
 }
 
 /** How soon it notices that it was closed. */
@@ -52,12 +56,13 @@ export class Observer {
     while (!this.#isClosed) {
       const event = await this.#watch.next(LOOK_UP_MS);
       if (event === 'end') return;
-      if (event !== 'silent') this.seen.push(observe(event.object));
+      if (event !== 'silent') this.seen.push(observe(event));
     }
   }
 }
 
-function observe({ metadata, spec = {} }: ApiObject): Observation {
+function observe({ type, object }: WatchEvent): Observation {
+  const { metadata, spec = {} }: ApiObject = object;
   return {
     at: now(),
     namespace: String(metadata.namespace),
@@ -65,5 +70,8 @@ function observe({ metadata, spec = {} }: ApiObject): Observation {
     holder: typeof spec.holderIdentity === 'string' ? spec.holderIdentity : '',
     renewTime: Date.parse(String(spec.renewTime)),
     transitions: Number(spec.leaseTransitions ?? 0),
+    version: BigInt(metadata.resourceVersion),
+    isDeleted: type === 'DELETED',
+    spec,
   };
 }

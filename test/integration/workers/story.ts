@@ -1,9 +1,11 @@
 // Tests that mostly wait: for a lease to run out, for an outage to end. Each runs on every cluster
 // there is, and all those of one file run at the same time, each with a cluster and workers to itself.
 import { afterAll, it } from '@jest/globals';
+import { sharedRival } from '../client-go/find.js';
+import type { BuiltRival } from '../client-go/find.js';
 import { clusters, demandReal, openReal } from '../cluster.js';
 import type { Cluster, ClusterKind } from '../cluster.js';
-import { sharedCluster, startControlPlane } from '../control-plane.js';
+import { hasGo, sharedCluster, startControlPlane } from '../control-plane.js';
 import type { ControlPlane } from '../control-plane.js';
 import { Crew } from './crew.js';
 
@@ -60,6 +62,43 @@ export function tellOnControlPlane(
     await story({ ...of, plane });
   });
   afterAll(() => plane?.stop());
+}
+
+export interface RivalStory extends Story {
+  readonly program: BuiltRival;
+}
+
+/**
+ * Tells it on the real API server of this run, with client-go's elector beside ours. Where that cannot be
+ * built it shows as skipped; where it could be and is not there, it fails.
+ */
+export function tellWithRival(
+  name: string,
+  limitMs: number,
+  story: (of: RivalStory) => Promise<void>,
+): void {
+  const program = sharedRival();
+  if (program?.kind === 'built') {
+    for (const kind of clusters().filter(({ real }) => real)) {
+      const title = `${kind.title}, client-go ${program.version}`;
+      tell(name, limitMs, { ...kind, title }, (of) => story({ ...of, program }));
+    }
+    return;
+  }
+  const hasServer = clusters().some(({ real }) => real);
+  const why = hasServer ? 'there is no client-go' : 'there is no real API server';
+  if (hasServer && hasGo()) {
+    it(`${name}: client-go takes part`, () => Promise.reject(new Error(why)));
+    return;
+  }
+  process.stderr.write(`${name}: skipped (${why})\n`);
+  it.skip(`${name}, client-go`, () => undefined);
+}
+
+/** Says that a story is for measurements only, and how to have it told. */
+export function skipUnlessFull(name: string): void {
+  process.stderr.write(`${name}: skipped (SYNC_TEST_FULL=1 runs it)\n`);
+  it.skip(name, () => undefined);
 }
 
 function tell(

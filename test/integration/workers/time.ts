@@ -2,3 +2,12 @@
 export function now(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
+
+/** What to take off the wall clock's milliseconds to have those of `now()`. Takes up to a millisecond. */
+export function wallOffset(): number {
+  const before = Date.now();
+  let wall = before;
+  // The moment in which it changes is known more exactly than what it says.
+  while (wall === before) wall = Date.now();
+  return wall - now();
+}

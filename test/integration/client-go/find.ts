@@ -1,0 +1,50 @@
+// client-go's elector as a program, for tests that put it beside ours.
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { hasGo } from '../control-plane/binaries.js';
+import { build, cacheFolder, requiredVersion } from '../control-plane/build.js';
+
+const MODULE = dirname(fileURLToPath(import.meta.url));
+const MODULE_FILES = ['go.mod', 'go.sum', 'main.go', 'telling.go'];
+const PROGRAM = 'client-go-rival';
+
+/** It can be started. */
+export interface BuiltRival {
+  readonly kind: 'built';
+  /** Of client-go, e.g. `v0.36.3`. */
+  readonly version: string;
+  readonly file: string;
+}
+
+/** It cannot be had on this machine. */
+export interface NoRival {
+  readonly kind: 'none';
+  /** One line: what is skipped, and how to have it. */
+  readonly reason: string;
+}
+
+export type FoundRival = BuiltRival | NoRival;
+
+/** Built earlier, else built now; on a machine that built the control plane, that is a matter of seconds. */
+export async function findRival(): Promise<FoundRival> {
+  const version = requiredVersion(MODULE, 'k8s.io/client-go');
+  const folder = cacheFolder('client-go', version, MODULE, MODULE_FILES);
+  const rival = { kind: 'built', version, file: join(folder, PROGRAM) } as const;
+  if (existsSync(folder)) return rival;
+  if (!hasGo()) {
+    return { kind: 'none', reason: 'client-go as rival: skipped, there is no Go here to build it' };
+  }
+  const what = `client-go ${version} as rival`;
+  await build({ what, module: MODULE, packages: ['.'], linkerFlags: '', folder });
+  return rival;
+}
+
+/** The environment variable with the `FoundRival` of a test run, as JSON. */
+export const SHARED_RIVAL = 'SYNC_TEST_RIVAL';
+
+/** What the global set-up of this Jest run found; undefined where no real API server takes part. */
+export function sharedRival(): FoundRival | undefined {
+  const text = process.env[SHARED_RIVAL];
+  return text === undefined ? undefined : (JSON.parse(text) as FoundRival);
+}

@@ -1,0 +1,6 @@
+// Candidates of ours beside client-go's, and the records of other electors. Side by side: they mostly wait.
+import { foreignStories } from './stories/foreign.js';
+import { rivalStories } from './stories/rivals.js';
+
+rivalStories();
+foreignStories();

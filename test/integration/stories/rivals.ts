@@ -1,0 +1,183 @@
+// Ours and client-go's candidates for one Lease: who waits, who follows whom, and what stays on the Lease.
+import { expect } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LeaseClient, Lock } from '../../../src/index.js';
+import type { Cluster } from '../cluster.js';
+import type { CandidateCalls } from '../workers/candidate.js';
+import type { Worker } from '../workers/crew.js';
+import { ms, print } from '../workers/figures.js';
+import { Observer } from '../workers/observer.js';
+import { Rival } from '../workers/rival.js';
+import type { RivalSettings } from '../workers/rival.js';
+import { tellWithRival } from '../workers/story.js';
+import type { RivalStory } from '../workers/story.js';
+import { now } from '../workers/time.js';
+
+const OURS = { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 500 };
+/** It renews faster than its followers can see, who read whole seconds: but here it has none of its own kind. */
+const THEIRS = { duration: '4s', deadline: '3s', retry: '400ms' };
+const POLL_MS = 400;
+/** The longest that client-go sleeps between two looks, and what a busy machine adds. */
+const LONGEST_POLL_MS = 2.2 * POLL_MS;
+const BUSY_MS = 1_500;
+/** Far less than any poll of ours: only a watch is so fast. */
+const BY_WATCH_MS = 1_000;
+/** Until a candidate of ours listens and has seen a renewal. */
+const SETTLING_MS = 1_500;
+const LIMIT_MS = 90_000;
+
+const METADATA = {
+  labels: { team: 'payments' },
+  annotations: { 'example.com/note': 'keep me' },
+  finalizers: ['example.com/guard'],
+};
+
+type Candidate = Worker<CandidateCalls>;
+
+async function ours({ cluster, crew }: RivalStory, name: string): Promise<Candidate> {
+  const settings = { name, identity: 'ours', options: OURS };
+  const candidate = await crew.start<CandidateCalls>('candidate', cluster, settings);
+  await candidate.call('start', undefined);
+  return candidate;
+}
+
+function theirs(of: RivalStory, settings: Partial<RivalSettings> & { lease: string }) {
+  return Rival.start(of.crew, of.program, of.cluster, {
+    identity: 'client-go',
+    ...THEIRS,
+    ...settings,
+  });
+}
+
+async function makeLease({ leases, request }: Cluster, name: string): Promise<void> {
+  const metadata = { name, ...METADATA };
+  expect(await request('POST', leases, { metadata, spec: {} })).toMatchObject({ status: 201 });
+}
+
+async function expectIntact({ leases, request }: Cluster, name: string): Promise<void> {
+  expect((await request('GET', `${leases}/${name}`)).body.metadata).toMatchObject(METADATA);
+}
+
+/** Each holder once, in order; empty for nobody. */
+function succession(observer: Observer, name: string): string[] {
+  const holders = observer.of(name).map(({ holder }) => holder);
+  return holders.filter((holder, n) => holder !== holders[n - 1]);
+}
+
+async function takeTurns(of: RivalStory, observer: Observer): Promise<void> {
+  const { cluster } = of;
+  await makeLease(cluster, 'turns');
+  const mine = await ours(of, 'turns');
+  const first = await mine.call('term', 0);
+  const rival = await theirs(of, { lease: 'turns', pause: '1s' });
+  await sleep(2 * OURS.leaseDurationMs + 1_000);
+  expect(await mine.call('isLeader', undefined)).toBe(true);
+  expect(succession(observer, 'turns')).toEqual(['', 'ours']);
+
+  const { calledAt: stoppedAt } = await mine.call('stop', undefined);
+  const theirFirst = await rival.next('leading', stoppedAt);
+  await expectIntact(cluster, 'turns');
+  await mine.call('start', undefined);
+  await sleep(SETTLING_MS);
+  const resignedAt = await rival.resign();
+  const second = await mine.call('term', 1);
+  await rival.next('campaigning', resignedAt);
+  const { calledAt: steppedDownAt } = await mine.call('stepDown', 3_000);
+  const theirSecond = await rival.next('leading', steppedDownAt);
+  await sleep(3_000 + SETTLING_MS);
+  const termAt = now();
+  expect(await rival.terminate()).toEqual({ code: 0, signal: null });
+  const third = await mine.call('term', 2);
+  await expectIntact(cluster, 'turns');
+
+  const waits = [theirFirst.at - stoppedAt, theirSecond.at - steppedDownAt];
+  const watched = [second.at - resignedAt, third.at - termAt];
+  const figures = `theirs after ${waits.map(ms).join(', ')}, ours after ${watched.map(ms).join(', ')}`;
+  print('client-go', cluster, `graceful, polling every ${POLL_MS} ms: ${figures}`);
+  for (const took of waits) expect(took).toBeLessThan(LONGEST_POLL_MS + BUSY_MS);
+  for (const took of watched) expect(took).toBeLessThan(BY_WATCH_MS);
+  expect(second.token).toBeGreaterThan(first.token);
+  expect(third.token).toBeGreaterThan(second.token);
+  const turns = ['', 'ours', '', 'client-go', '', 'ours', '', 'client-go', '', 'ours'];
+  expect(succession(observer, 'turns')).toEqual(turns);
+}
+
+/** When the last change that such a holder made came here. */
+function lastOf(observer: Observer, name: string, holder: string): number {
+  return observer.of(name).findLast((one) => one.holder === holder)?.at ?? NaN;
+}
+
+async function inherit(of: RivalStory, observer: Observer): Promise<void> {
+  const { cluster } = of;
+  await makeLease(cluster, 'crash');
+  const mine = await ours(of, 'crash');
+  const first = await mine.call('term', 0);
+  const rival = await theirs(of, { lease: 'crash' });
+  await sleep(SETTLING_MS);
+  await mine.kill();
+  const killedAt = now();
+  const took = await rival.next('leading', killedAt);
+  const theirWait = took.at - lastOf(observer, 'crash', 'ours');
+
+  const heir = await ours(of, 'crash');
+  await sleep(SETTLING_MS);
+  await rival.kill();
+  const second = await heir.call('term', 0);
+  const ourWait = second.at - lastOf(observer, 'crash', 'client-go');
+  const figures = `they took over after ${ms(theirWait)}, ours after ${ms(ourWait)}`;
+  print('client-go', cluster, `SIGKILL, leases of ${OURS.leaseDurationMs} ms: ${figures}`);
+  // What was committed came here a little later than to the API server itself.
+  for (const wait of [theirWait, ourWait]) {
+    expect(wait).toBeGreaterThan(OURS.leaseDurationMs - BUSY_MS / 2);
+  }
+  expect(theirWait).toBeLessThan(OURS.leaseDurationMs + 2 * LONGEST_POLL_MS + BUSY_MS);
+  expect(ourWait).toBeLessThan(OURS.leaseDurationMs + BY_WATCH_MS);
+  expect(second.token).toBeGreaterThan(first.token);
+  await expectIntact(cluster, 'crash');
+}
+
+/** A lock of ours, let go in either way while client-go waits for it. */
+async function letGo(of: RivalStory, observer: Observer, deleteOnRelease: boolean): Promise<void> {
+  const name = deleteOnRelease ? 'deleted' : 'released';
+  await using client = new LeaseClient({ kubeConfig: of.cluster.kubeConfig, identity: 'ours' });
+  const lock = new Lock(name, { client, ...OURS, deleteOnRelease });
+  const handle = await lock.acquire();
+  const rival = await theirs(of, { lease: name });
+  await rival.next('get', 0);
+  expect(await lock.tryAcquire()).toBeNull();
+  const calledAt = now();
+  expect(await handle.release()).toBe(true);
+  const { at } = await rival.next('leading', calledAt);
+  expect(at - calledAt).toBeLessThan(LONGEST_POLL_MS + BUSY_MS);
+  // A real one of theirs, not what our release left.
+  expect(await lock.tryAcquire()).toBeNull();
+  const left = observer.of(name).filter(({ holder }) => holder === '');
+  const { transitions } = observer.of(name).findLast(({ holder }) => holder === 'ours')!;
+  expect(left.at(-1)).toMatchObject({ transitions, isDeleted: deleteOnRelease });
+  expect(left.at(-1)?.spec).toMatchObject({ holderIdentity: '', leaseDurationSeconds: 1 });
+  expect(await rival.terminate()).toEqual({ code: 0, signal: null });
+  const again = await lock.acquire({ timeoutMs: BY_WATCH_MS });
+  expect(again.fencingToken).toBeGreaterThan(handle.fencingToken);
+}
+
+function tellObserved(
+  name: string,
+  story: (of: RivalStory, observer: Observer) => Promise<void>,
+): void {
+  tellWithRival(name, LIMIT_MS, async (of) => {
+    const observer = await Observer.open(of.cluster);
+    await story(of, observer).finally(() => observer.close());
+  });
+}
+
+/** Declares the tests. */
+export function rivalStories(): void {
+  tellObserved('client-go waits while ours leads; each takes what the other lets go', takeTurns);
+  tellObserved('Each takes over from a killed leader of the other kind', inherit);
+  tellObserved('client-go takes a lock of ours at once when it is released', (of, observer) =>
+    letGo(of, observer, false),
+  );
+  tellObserved('client-go takes a lock of ours that is deleted on release', (of, observer) =>
+    letGo(of, observer, true),
+  );
+}

@@ -1,0 +1,92 @@
+// A process that takes part in an election, and notes its terms.
+import { EventEmitter, once } from 'node:events';
+import { Election, LeaseClient } from '../../../src/index.js';
+import type { ElectionOptions, StopReason } from '../../../src/index.js';
+import { Diary } from './diary.js';
+import { serve, settings } from './serve.js';
+import { now } from './time.js';
+
+export interface CandidateSettings {
+  readonly name: string;
+  readonly identity: string;
+  readonly options?: Omit<ElectionOptions, 'onStartedLeading'>;
+  /** File that gets a line of JSON for all that matters, at once. */
+  readonly diary?: string;
+}
+
+/** Times are those of `now()`. */
+export interface CandidateTerm {
+  readonly at: number;
+  readonly token: bigint;
+  readonly ended: { readonly at: number; readonly reason: StopReason } | null;
+}
+
+export type CandidateCalls = typeof calls;
+
+const { name, identity, options = {}, diary: file } = settings() as CandidateSettings;
+const diary = file === undefined ? undefined : new Diary(file, identity);
+const client = new LeaseClient({ identity });
+const terms: { at: number; token: bigint; ended: CandidateTerm['ended'] }[] = [];
+const news = new EventEmitter();
+let begun: Promise<void> = Promise.resolve();
+let stop = new AbortController();
+
+const election = new Election(name, {
+  ...options,
+  client,
+  onStartedLeading: async ({ signal, fencingToken: token }) => {
+    const at = now();
+    diary?.write({ at, event: 'leading', token: token.toString() });
+    terms.push({ at, token, ended: null });
+    news.emit('term');
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  },
+  onStoppedLeading: (reason) => {
+    const at = now();
+    diary?.write({ at, event: 'stopped', reason });
+    const term = terms.at(-1);
+    if (term !== undefined) term.ended = { at, reason };
+  },
+});
+diary?.follow(election);
+
+const calls = {
+  /** Resolves when `run()` has been called; it goes on until `stop`. */
+  start: (): void => {
+    stop = new AbortController();
+    begun = election.run({ signal: stop.signal });
+    begun.catch((error: unknown) => {
+      console.error(error);
+      process.exit(1);
+    });
+  },
+
+  /** The term after so many that there were. */
+  term: async (count: number): Promise<CandidateTerm> => {
+    while (terms.length <= count) await once(news, 'term');
+    return terms[count] as CandidateTerm;
+  },
+
+  terms: (): readonly CandidateTerm[] => terms,
+
+  stepDown: async (cooldownMs: number): Promise<{ calledAt: number; at: number }> => {
+    const calledAt = now();
+    await election.stepDown({ cooldownMs });
+    return { calledAt, at: now() };
+  },
+
+  /** Aborts the signal of `run()`, and resolves when that has ended. */
+  stop: async (): Promise<{ calledAt: number; at: number }> => {
+    const calledAt = now();
+    stop.abort();
+    await begun;
+    return { calledAt, at: now() };
+  },
+
+  isLeader: (): boolean => election.isLeader(),
+};
+
+serve(calls);
