@@ -12,6 +12,8 @@ const OURS = { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 500 };
 const SETTLING_MS = 1_500;
 /** What a busy machine adds; less than any duration here. */
 const BUSY_MS = 900;
+/** Nothing here is closed for so long. */
+const TAKE_LIMIT_MS = 15_000;
 const LIMIT_MS = 60_000;
 
 /** How a Lease that somebody holds is let go of. */
@@ -91,7 +93,7 @@ interface Taken {
 type Take = (name: string, client: LeaseClient) => Promise<Taken>;
 
 const takeLock: Take = async (name, client) => {
-  const handle = await new Lock(name, { client, ...OURS }).acquire();
+  const handle = await new Lock(name, { client, ...OURS }).acquire({ timeoutMs: TAKE_LIMIT_MS });
   return { at: now(), token: handle.fencingToken };
 };
 
@@ -103,6 +105,8 @@ const takeLead: Take = (name, client) =>
     });
     // It ends with the client.
     election.run().catch(reject);
+    const late = (): void => reject(new Error(`nobody led after ${TAKE_LIMIT_MS} ms`));
+    setTimeout(late, TAKE_LIMIT_MS).unref();
   });
 
 /** Each case once for a lock and once for an election, all at the same time. */

@@ -10,9 +10,9 @@ import { now } from './time.js';
 export type DiaryLine =
   | { readonly at: number; readonly event: 'leading'; readonly token: string }
   | { readonly at: number; readonly event: 'stopped'; readonly reason: string }
-  /** `isLeader()` was asked at this time and was true, the first time in a row. */
+  /** `isLeader()` was asked at this time and was true: for the first time in a row, or still. */
   | { readonly at: number; readonly event: 'believes' }
-  /** It was false, for the first time in a row; it had last been true when asked at `until`. */
+  /** It is false for the first time in a row, or another term begins; it was last true at `until`. */
   | { readonly at: number; readonly event: 'doubts'; readonly until: number }
   /** A write left that carries this `renewTime`. */
   | { readonly at: number; readonly event: 'sent'; readonly stamp: number }
@@ -34,11 +34,14 @@ interface Detail {
 }
 
 const ASK_EVERY_MS = 5;
+/** What was not written yet is lost with a process that is killed. */
+const WRITE_EVERY_MS = 50;
 
 export class Diary {
   readonly #file: number;
   readonly #identity: string;
   #trueAt: number | null = null;
+  #writtenAt = -Infinity;
 
   constructor(file: string, identity: string) {
     this.#file = openSync(file, 'a');
@@ -46,6 +49,7 @@ export class Diary {
   }
 
   write(line: DiaryLine): void {
+    if (line.event === 'leading' || line.event === 'stopped') this.#close(line.at);
     writeSync(this.#file, `${JSON.stringify(line)}\n`);
   }
 
@@ -67,12 +71,21 @@ export class Diary {
   #ask(election: Election): void {
     // Before the question: so whatever the scheduler does, it was true at this time.
     const at = now();
-    if (election.isLeader()) {
-      if (this.#trueAt === null) this.write({ at, event: 'believes' });
-      this.#trueAt = at;
-    } else if (this.#trueAt !== null) {
-      this.write({ at, event: 'doubts', until: this.#trueAt });
-      this.#trueAt = null;
+    if (!election.isLeader()) {
+      this.#close(now());
+      return;
     }
+    if (this.#trueAt === null || at - this.#writtenAt >= WRITE_EVERY_MS) {
+      this.write({ at, event: 'believes' });
+      this.#writtenAt = at;
+    }
+    this.#trueAt = at;
+  }
+
+  #close(at: number): void {
+    if (this.#trueAt === null) return;
+    const until = this.#trueAt;
+    this.#trueAt = null;
+    this.write({ at, event: 'doubts', until });
   }
 }

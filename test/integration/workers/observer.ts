@@ -15,6 +15,8 @@ export interface Observation {
   /** The resourceVersion. */
   readonly version: bigint;
   readonly isDeleted: boolean;
+  /** Of the term annotation, be it valid for this record or left over. */
+  readonly token: bigint | null;
   readonly spec: Json;
 }
 
@@ -72,6 +74,12 @@ function observe({ type, object }: WatchEvent): Observation {
     transitions: Number(spec.leaseTransitions ?? 0),
     version: BigInt(metadata.resourceVersion),
     isDeleted: type === 'DELETED',
+    token: tokenOf((metadata.annotations ?? {}) as Json),
     spec,
   };
+}
+
+function tokenOf(annotations: Json): bigint | null {
+  const text = annotations['sync.metaparticle.io/term'];
+  return typeof text === 'string' ? BigInt((JSON.parse(text) as { token: string }).token) : null;
 }

@@ -1,0 +1,78 @@
+// What our candidates owe whoever else writes the Lease. Pure.
+import type { History, Ours } from './history.js';
+import { without } from './history.js';
+
+/** Each broken promise in words; empty when all were kept. */
+export function brokenPromises(history: History): string[] {
+  const ours = history.candidates.filter((one) => one.kind === 'ours');
+  return [
+    ...ours.flatMap(believedAfterNews),
+    ...ours.flatMap((one) => believedTooLong(history, one)),
+    ...ours.flatMap((one) => vacatedOthers(history, one)),
+    ...shrunkTokens(history),
+    ...ours.flatMap((one) => unseenTokens(history, one)),
+  ];
+}
+
+/** A loss that is seen ends belief in the same tick. */
+function believedAfterNews({ identity, told, spells }: Ours): string[] {
+  return told.flatMap(({ at, isLeader }) => {
+    if (isLeader)
+      return [`${identity} believed in the tick in which it was told of its loss, at ${at}`];
+    const spell = spells.find(({ from, to }) => from < at && at < to);
+    if (spell === undefined) return [];
+    return [`${identity} was told of its loss at ${at} and believed until ${spell.to}`];
+  });
+}
+
+/** Belief is covered by writes that were committed, each from when it left, and never by more. */
+function believedTooLong(
+  { versions, timings }: History,
+  { identity, sends, spells }: Ours,
+): string[] {
+  const { durationMs, marginMs } = timings.ours;
+  const committed = new Set(
+    versions.filter(({ holder }) => holder === identity).map(({ renewTime }) => renewTime),
+  );
+  const covered = sends
+    .filter(({ stamp }) => committed.has(stamp))
+    .map(({ at }) => ({ from: at, to: at + durationMs - marginMs }));
+  return spells.flatMap((spell) => {
+    const [bare] = without(spell, covered);
+    if (bare === undefined) return [];
+    return [`${identity} believed from ${bare.from} to ${bare.to} without a write that covers it`];
+  });
+}
+
+/** A release touches nobody else's record. */
+function vacatedOthers({ versions }: History, { identity, sends }: Ours): string[] {
+  const stamps = new Set(sends.map(({ stamp }) => stamp));
+  return versions.flatMap(({ version, holder, renewTime }, n) => {
+    const before = versions[n - 1]?.holder ?? '';
+    if (holder !== '' || before === '' || before === identity || !stamps.has(renewTime)) return [];
+    return [`${identity} vacated the record of ${before} in version ${version}`];
+  });
+}
+
+/** In the order of the record itself, whatever came between. */
+function shrunkTokens({ versions }: History): string[] {
+  const broken: string[] = [];
+  let last = 0n;
+  for (const [n, { token, version }] of versions.entries()) {
+    if (token === null || token === versions[n - 1]?.token) continue;
+    if (token <= last) broken.push(`token ${token} of version ${version} comes after ${last}`);
+    const replaced = versions[n - 1]?.version;
+    if (replaced !== undefined && token !== replaced) {
+      broken.push(`token ${token} of version ${version} is not ${replaced}, which it replaced`);
+    }
+    last = token;
+  }
+  return broken;
+}
+
+/** What a callback was given stands in the record. */
+function unseenTokens({ versions }: History, { identity, tokens }: Ours): string[] {
+  const seen = new Set(versions.map(({ token }) => token));
+  const unseen = tokens.filter((token) => !seen.has(token));
+  return unseen.map((token) => `${identity} led with token ${token}, which the record never had`);
+}

@@ -1,0 +1,133 @@
+// How long nobody leads when a leader lets go: ours, beside raw PUTs and beside client-go's candidates.
+import { afterAll, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sharedRival } from './client-go/find.js';
+import type { BuiltRival } from './client-go/find.js';
+import { describeEachCluster } from './cluster.js';
+import type { Cluster } from './cluster.js';
+import type { CandidateCalls } from './workers/candidate.js';
+import { Crew } from './workers/crew.js';
+import type { Worker } from './workers/crew.js';
+import { isFull, ms, percentile, print } from './workers/figures.js';
+import type { PutCalls } from './workers/put.js';
+import { Rival } from './workers/rival.js';
+import { now } from './workers/time.js';
+
+const ROUNDS = isFull ? 100 : 10;
+/** The first ones open connections. */
+const COLD_ROUNDS = 3;
+const PUTS_PER_BLOCK = 25;
+const ROUNDS_PER_BLOCK = 5;
+/** So often a leader steps down; otherwise it stops. Whoever stepped down is slow to come back. */
+const STEPS_EVERY = 4;
+/** Longer than it takes the other one to lead. */
+const COOLDOWN_MS = 1_000;
+/** Until the one who let go waits again. */
+const SETTLING_MS = 200;
+const MUCH_FASTER_THAN_POLLING_MS = 250;
+
+const THEIR_LANES = 4;
+const THEIR_TIME_MS = 180_000;
+/** Longer than client-go sleeps between two looks, which is 2 s × 2.2 at most. */
+const THEIR_COOLDOWN = '5s';
+const THEIR_MEAN_SLEEP_MS = 3_200;
+
+type Candidate = Worker<CandidateCalls>;
+
+interface Figures {
+  readonly handOffs: number[];
+  readonly puts: number[];
+}
+
+/** From the call that lets go to the callback of the other one. */
+async function passOurs(cluster: Cluster, crew: Crew): Promise<Figures> {
+  const name = 'succession';
+  const start = (identity: string): Promise<Candidate> =>
+    crew.start<CandidateCalls>('candidate', cluster, { name, identity });
+  const yardsticks = crew.start<PutCalls>('put', cluster, { leases: cluster.leases });
+  const [yardstick, one, other] = await Promise.all([yardsticks, start('one'), start('other')]);
+  await one.call('start', undefined);
+  let { token } = await one.call('term', 0);
+  await other.call('start', undefined);
+  let [leader, waiter] = [one, other];
+  const figures: Figures = { handOffs: [], puts: [] };
+  await yardstick.call('put', PUTS_PER_BLOCK);
+  for (let round = -COLD_ROUNDS; round < ROUNDS; round++) {
+    if (round % ROUNDS_PER_BLOCK === 0) {
+      figures.puts.push(...(await yardstick.call('put', PUTS_PER_BLOCK)));
+    }
+    await sleep(SETTLING_MS);
+    const { length } = await waiter.call('terms', undefined);
+    const next = waiter.call('term', length);
+    const steps = round % STEPS_EVERY === 0;
+    const { calledAt } = await (steps
+      ? leader.call('stepDown', COOLDOWN_MS)
+      : leader.call('stop', undefined));
+    const term = await next;
+    expect(term.token).toBeGreaterThan(token);
+    if (round >= 0) figures.handOffs.push(term.at - calledAt);
+    if (steps) await sleep(COOLDOWN_MS);
+    else await leader.call('start', undefined);
+    ({ token } = term);
+    [leader, waiter] = [waiter, leader];
+  }
+  return figures;
+}
+
+/** Client-go's, with the timings of its users, several pairs beside each other: each mostly sleeps. */
+async function passTheirs(cluster: Cluster, crew: Crew, program: BuiltRival): Promise<number[]> {
+  const lanes = Array.from({ length: THEIR_LANES }, async (_, lane) => {
+    const start = (identity: string): Promise<Rival> =>
+      Rival.start(crew, program, cluster, {
+        ...{ lease: `succession-${lane}`, identity, pause: THEIR_COOLDOWN },
+        ...{ duration: '15s', deadline: '10s', retry: '2s' },
+      });
+    let leader = await start('one');
+    await leader.next('leading', 0);
+    let waiter = await start('other');
+    let waitingSince = 0;
+    const took: number[] = [];
+    const until = now() + THEIR_TIME_MS;
+    while (now() < until) {
+      await waiter.next('get', (await waiter.next('campaigning', waitingSince)).at);
+      await sleep(Math.random() * THEIR_MEAN_SLEEP_MS);
+      waitingSince = await leader.resign();
+      const { at } = await waiter.next('leading', waitingSince);
+      took.push(at - waitingSince);
+      [leader, waiter] = [waiter, leader];
+    }
+    return took;
+  });
+  return (await Promise.all(lanes)).flat();
+}
+
+function figuresOf(values: readonly number[]): string {
+  const [p50, p99] = [percentile(values, 0.5), percentile(values, 0.99)];
+  return `n=${values.length}, p50 ${ms(p50)}, p99 ${ms(p99)}`;
+}
+
+describeEachCluster('Succession', (getCluster) => {
+  const crew = new Crew();
+  afterAll(() => crew.disband());
+
+  it(`${ROUNDS} times to and fro between two candidates`, async () => {
+    const cluster = getCluster();
+    const { handOffs, puts } = await passOurs(cluster, crew);
+    const [p50, put] = [percentile(handOffs, 0.5), percentile(puts, 0.5)];
+    const ratio = `p50 is ${(p50 / put).toFixed(2)} × raw PUTs (${figuresOf(puts)})`;
+    print('succession', cluster, `${figuresOf(handOffs)}; ${ratio}`);
+    expect(p50).toBeLessThan(MUCH_FASTER_THAN_POLLING_MS);
+    if (!cluster.real) return;
+    const program = sharedRival();
+    if (!isFull || program?.kind !== 'built') {
+      const why = isFull ? 'there is no client-go' : 'SYNC_TEST_FULL=1 runs it';
+      print('succession', cluster, `of client-go's candidates: skipped (${why})`);
+      return;
+    }
+    const theirs = await passTheirs(cluster, crew, program);
+    const faster = (percentile(theirs, 0.5) / p50).toFixed(0);
+    const title = `client-go ${program.version}, 15 s/10 s/2 s`;
+    print('succession', cluster, `${title}: ${figuresOf(theirs)}; p50 is ${faster} × ours`);
+    expect(theirs.length).toBeGreaterThan(0);
+  }, 500_000);
+});
