@@ -1,10 +1,10 @@
 // The judges of mixed runs, judged themselves: histories in which somebody errs, and must be found.
 import { describe, expect, it } from '@jest/globals';
-import { explainOverlaps } from './hazards.js';
+import { erasures, explainOverlaps } from './hazards.js';
 import type { Hazard } from './hazards.js';
 import { overlaps } from './history.js';
 import type { Candidate, History, Ours, Request, Theirs, Timings, Version } from './history.js';
-import { brokenPromises } from './promises.js';
+import { brokenPromises, noticedAfter } from './promises.js';
 import { readOurs, readTheirs } from './read.js';
 
 const timings: Timings = {
@@ -277,6 +277,28 @@ describe('overlaps', () => {
     const [a, b] = [me(1_000, 5_000), theirs('go-a', { spells: [spell(2_000, 6_000)], stops: [] })];
     const found = overlaps(history([], a, { ...b, stops: [{ from: 1_500, to: 4_000 }] }));
     expect(found.map(({ from, to }) => ({ from, to }))).toEqual([{ from: 4_000, to: 5_000 }]);
+  });
+});
+
+it('an erased record is seen, whether anybody believed on or not', () => {
+  const { versions, candidates } = explained['H4, erases the record of ours']!;
+  const all = erasures(history(versions, ...candidates));
+  expect(all.map(({ of }) => of.identity)).toEqual(['me']);
+  const other = explained['H3, lets go and works on']!;
+  expect(erasures(history(other.versions, ...other.candidates))).toEqual([]);
+});
+
+describe('a loss that was told', () => {
+  const told = [{ at: 8_107, isLeader: false }];
+  const { versions } = explained['H4, erases the record of ours']!;
+
+  it('is timed from when the record changed', () => {
+    expect(noticedAfter(history(versions, { ...me(7_100, 8_106), told }))).toEqual([7]);
+  });
+
+  it('is not timed for one who was stopped', () => {
+    const stopped = { ...me(7_100, 8_106), told, stops: [{ from: 8_050, to: 8_105 }] };
+    expect(noticedAfter(history(versions, stopped))).toEqual([]);
   });
 });
 

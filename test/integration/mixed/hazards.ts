@@ -12,7 +12,7 @@ import type {
   Version,
 } from './history.js';
 
-/** By the names of the notes on client-go. */
+/** Numbered, so that they can be spoken of. */
 export const HAZARDS = {
   pause: 'H1, no clock of its own: goes on after a pause until it asks',
   read: 'H1, has read of another holder and goes on until its deadline',
@@ -172,4 +172,16 @@ function whyGoesOn(culprit: Culprit, theirs: Theirs, askedAt: number, to: number
       version > lost.version && holder === theirs.identity && at <= spell.to,
   );
   return tookBack ? 'reacquired' : 'read';
+}
+
+/** Versions by which a release of client-go's erased the record of another holder, with that holder. */
+export function erasures({ versions, candidates }: History): { readonly of: Candidate }[] {
+  return versions.flatMap((version, n) => {
+    const before = versions[n - 1]?.holder ?? '';
+    const writer = candidates.find((one) => wrote(one, version.version));
+    if (version.holder !== '' || before === '' || writer === undefined) return [];
+    if (writer.identity === before) return [];
+    const victim = candidates.find(({ identity }) => identity === before);
+    return victim === undefined ? [] : [{ of: victim }];
+  });
 }

@@ -1,6 +1,6 @@
 // What our candidates owe whoever else writes the Lease. Pure.
 import type { History, Ours } from './history.js';
-import { without } from './history.js';
+import { runningMs, without } from './history.js';
 
 /** Each broken promise in words; empty when all were kept. */
 export function brokenPromises(history: History): string[] {
@@ -76,3 +76,25 @@ function unseenTokens({ versions }: History, { identity, tokens }: Ours): string
   const unseen = tokens.filter((token) => !seen.has(token));
   return unseen.map((token) => `${identity} led with token ${token}, which the record never had`);
 }
+
+/**
+ * Somebody wrote over the record of one of ours while it led: how much later than the watch of the test it
+ * was told. Left out are those who were stopped meanwhile.
+ */
+export function noticedAfter({ versions, candidates }: History): number[] {
+  const ours = candidates.filter((one) => one.kind === 'ours');
+  return ours.flatMap((one) => {
+    const losses = versions.filter(({ holder }, n) => {
+      return holder !== one.identity && versions[n - 1]?.holder === one.identity;
+    });
+    return one.told.flatMap(({ at }) => {
+      const loss = losses.findLast((version) => version.at <= at + WATCHES_DIFFER_MS);
+      if (loss === undefined) return [];
+      const isAwake = runningMs(one, loss.at, at) === Math.max(0, at - loss.at);
+      return isAwake ? [at - loss.at] : [];
+    });
+  });
+}
+
+/** Two who watch are told one after the other. */
+const WATCHES_DIFFER_MS = 500;

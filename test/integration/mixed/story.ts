@@ -4,22 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { random } from '../../protocol/world.js';
-import { isFull, print } from '../workers/figures.js';
+import { isFull, ms, print } from '../workers/figures.js';
 import { Observer } from '../workers/observer.js';
 import { tellWithRival } from '../workers/story.js';
 import type { RivalStory } from '../workers/story.js';
 import { now, wallOffset } from '../workers/time.js';
 import { Role, startOurs, startTheirs } from './cast.js';
 import type { Scene } from './cast.js';
-import { HAZARDS, explainOverlaps } from './hazards.js';
+import { HAZARDS, erasures, explainOverlaps } from './hazards.js';
 import type { Findings, Hazard } from './hazards.js';
 import type { History, Overlap, Timings } from './history.js';
-import { brokenPromises } from './promises.js';
+import { brokenPromises, noticedAfter } from './promises.js';
 import { readVersions } from './read.js';
 
 /**
  * Five seconds give many terms in a few minutes. client-go renews every second and not faster: its own
- * followers read whole seconds, and would take a quicker leader for a dead one (H9), which is no news here.
+ * followers read whole seconds of a record, and would take a quicker leader for a dead one.
  */
 const OURS = { leaseDurationMs: 5_000, renewIntervalMs: 1_000, marginMs: 1_000 };
 const THEIRS = { duration: '5s', deadline: '3300ms', retry: '1s' };
@@ -112,7 +112,10 @@ async function perform(scene: Scene): Promise<{ history: History; counts: Direct
   const director = new Director(roles, SEED);
   const offset = wallOffset();
   try {
-    await Promise.all(roles.map((role) => role.enter()));
+    // Theirs first: they would seldom be, beside ours.
+    await Promise.all(roles.filter(({ isOurs }) => !isOurs).map((role) => role.enter()));
+    while (observer.of(scene.lease).length === 0) await sleep(50);
+    await Promise.all(roles.filter(({ isOurs }) => isOurs).map((role) => role.enter()));
     await director.play(now() + DURATION_MS, () => observer.of(scene.lease).at(-1)?.holder ?? '');
     await Promise.all(roles.map((role) => role.leave()));
     // Nothing more comes from those who have ended.
@@ -139,12 +142,12 @@ function table({ explained }: Findings): string[] {
   );
   return (Object.keys(HAZARDS) as Hazard[]).map((hazard) => {
     const found = all.filter((part) => part.hazard === hazard);
-    const pairs = ['client-go + client-go', 'client-go + ours', 'ours + ours'].map((pair) => {
-      const lengths = found.filter((part) => part.pair === pair).map(({ ms }) => ms);
-      const longest = Math.max(0, ...lengths) / 1000;
-      return `${pair} ${lengths.length} (longest ${longest.toFixed(3)} s)`;
+    const pairs = ['client-go + client-go', 'client-go + ours', 'ours + ours'].flatMap((pair) => {
+      const lengths = found.filter((part) => part.pair === pair).map(({ ms: length }) => length);
+      if (lengths.length === 0) return [];
+      return [`${lengths.length} × ${pair}, at most ${ms(Math.max(...lengths))}`];
     });
-    return `${HAZARDS[hazard]}: ${pairs.join(', ')}`;
+    return `${HAZARDS[hazard]}: ${pairs.join('; ') || 'no overlap'}`;
   });
 }
 
@@ -158,6 +161,14 @@ function report(of: RivalStory, history: History, counts: object, findings: Find
   const seconds = (DURATION_MS / 1000).toFixed(0);
   say(`seed ${SEED}, ${seconds} s, ${JSON.stringify(counts)}: ${terms}`);
   for (const line of table(findings)) say(line);
+  const erased = erasures(history);
+  const ofOurs = erased.filter(({ of: victim }) => victim.kind === 'ours').length;
+  say(`releases of client-go's erased ${erased.length} records of others, ${ofOurs} of ours`);
+  const noticed = noticedAfter(history);
+  const latest = ms(Math.max(0, ...noticed));
+  say(
+    `ours lost a record that it still led by ${noticed.length} times, told after ${latest} at most`,
+  );
   const { length } = findings.unexplained;
   say(`overlaps that nothing explains: ${length}`);
 }

@@ -4,6 +4,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import { openSync, writeSync } from 'node:fs';
 import { diagnosticsChannels } from '../../../src/index.js';
 import type { Election, EventMessage } from '../../../src/index.js';
+import { systemClock } from '../../../src/lease/clock.js';
 import { now } from './time.js';
 
 /** Times are those of `now()`. */
@@ -21,6 +22,7 @@ export type DiaryLine =
 
 /** As far as this test reads the protocol's own values. */
 interface Detail {
+  readonly before: { readonly heldUntil?: number };
   readonly event: {
     readonly stamp?: number;
     readonly sight?: {
@@ -58,12 +60,17 @@ export class Diary {
     subscribe(diagnosticsChannels.event, (message) => {
       const at = now();
       const { event, before, nonce, detail } = message as EventMessage;
-      const { stamp, sight } = (detail as Detail).event;
+      const { before: state, event: what } = detail as Detail;
+      const { stamp, sight } = what;
       if (event === 'sent' && stamp !== undefined) this.write({ at, event, stamp });
       if (event !== 'news' || before !== 'holding' || sight === undefined) return;
       if (sight.kind !== 'absent' && sight.kind !== 'present') return;
       const { record, mark } = sight.lease ?? {};
       if (record?.holder === this.#identity && mark?.nonce === nonce) return;
+      // Nobody asked in this very moment; but what would have been answered is known.
+      if (this.#trueAt !== null && systemClock.now().elapsed < (state.heldUntil ?? 0)) {
+        this.#trueAt = at;
+      }
       this.write({ at, event: 'told', isLeader: election.isLeader() });
     });
   }
