@@ -171,7 +171,7 @@ interface Spare {
 /** Counted from when the last write left that the API server showed to have landed. */
 function spare(account: Named, observer: Observer, { options }: Timings, pausedAt: number): Spare {
   const { name, sends, trueAt, abortedAt, latenessMs } = account;
-  const committed = observer.of(name).findLast(({ at }) => at < pausedAt);
+  const committed = observer.of(name).findLast(({ at }) => at < pausedAt + UNDER_WAY_MS);
   const sentAt = sends.get(committed?.renewTime ?? NaN);
   if (sentAt === undefined) throw new Error(`${name}: its last committed write is not known`);
   const end = sentAt + options.leaseDurationMs;
