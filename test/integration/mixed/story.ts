@@ -76,7 +76,9 @@ class Director {
     } else if (dice < sleeps) {
       this.#start('pauses', role.pause(pauseMs, false));
     } else {
-      this.#start('pauses with a resignation', role.pause(pauseMs, true));
+      // Long enough for somebody else to lead by then: what it releases is no longer its own.
+      const longMs = this.#between(1.1, 1.8) * OURS.leaseDurationMs;
+      this.#start('pauses with a resignation', role.pause(longMs, true));
     }
   }
 

@@ -160,6 +160,37 @@ async function letGo(of: RivalStory, observer: Observer, deleteOnRelease: boolea
   expect(again.fencingToken).toBeGreaterThan(handle.fencingToken);
 }
 
+/**
+ * Nothing that a candidate can help: when client-go resigns before it has read that its lease is another's,
+ * it erases the other's record. Ours is told, and leads anew.
+ */
+async function beErased(of: RivalStory, observer: Observer): Promise<void> {
+  const { leases, request } = of.cluster;
+  const slow = { duration: '8s', deadline: '6s', retry: '2s' };
+  const rival = await theirs(of, { lease: 'erased', ...slow });
+  await rival.next('leading', 0);
+  const mine = await ours(of, 'erased');
+  await sleep(SETTLING_MS);
+  // From here on it sleeps for 2 s, and what it knows grows old.
+  await rival.next('update', now());
+  const { body } = await request('GET', `${leases}/erased`);
+  const vacant = { ...body, spec: { ...body.spec, holderIdentity: '' } };
+  expect(await request('PUT', `${leases}/erased`, vacant)).toMatchObject({ status: 200 });
+  const first = await mine.call('term', 0);
+  await rival.resign();
+  const second = await mine.call('term', 1);
+  const erased = observer.of('erased').find(({ version, holder }) => {
+    return version > first.token && holder === '' && version <= second.token;
+  });
+  const [{ ended } = first] = await mine.call('terms', undefined);
+  const took = (ended?.at ?? NaN) - (erased?.at ?? NaN);
+  print('client-go', of.cluster, `its release erased our record: given up after ${ms(took)}`);
+  expect(succession(observer, 'erased')).toEqual(['client-go', '', 'ours', '', 'ours']);
+  expect(ended?.reason).toBe('lost');
+  expect(took).toBeLessThan(BY_WATCH_MS);
+  expect(second.token).toBeGreaterThan(first.token);
+}
+
 function tellObserved(
   name: string,
   story: (of: RivalStory, observer: Observer) => Promise<void>,
@@ -174,6 +205,7 @@ function tellObserved(
 export function rivalStories(): void {
   tellObserved('client-go waits while ours leads; each takes what the other lets go', takeTurns);
   tellObserved('Each takes over from a killed leader of the other kind', inherit);
+  tellObserved('A release of client-go’s erases our record: given up at once', beErased);
   tellObserved('client-go takes a lock of ours at once when it is released', (of, observer) =>
     letGo(of, observer, false),
   );
