@@ -217,6 +217,7 @@ async function tellMixed(of: RivalStory): Promise<void> {
 
 /** Declares the test. */
 export function mixedStory(): void {
-  const name = 'Of ours no two believe, whatever client-go’s candidates for the same Lease do';
+  const name =
+    'Ours keep their promises beside client-go’s candidates, and every overlap is explained';
   tellWithRival(name, LIMIT_MS, tellMixed);
 }
