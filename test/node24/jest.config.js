@@ -1,6 +1,6 @@
-// The integration tests once more, with the other client-node. Those that try the API server or the
-// control plane themselves load no line of the package, and the processes of the demo find the client-node
-// of the main package: they are not repeated.
+// The integration tests once more, with the other client-node. Not repeated are those that load no line of
+// the package (the API server, the control plane, pure judges), those about programs that are not ours
+// (client-go, manifests), and the demo, whose processes would find the main package's client-node.
 import base from '../../jest.config.js';
 
 /** @type {import('jest').Config} */
@@ -14,6 +14,7 @@ export default {
   testMatch: ['<rootDir>/test/integration/**/*.test.ts', '<rootDir>/test/node24/*.test.ts'],
   testPathIgnorePatterns: [
     '/node_modules/',
-    '/integration/(conformance|control-plane|demo)\\.test\\.ts$',
+    '/integration/mixed/',
+    '/integration/(conformance|control-plane|demo|deploy|rivals|takeover)\\.test\\.ts$',
   ],
 };
