@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { warn } from './callbacks.js';
 import { InvalidOptionError, type SyncWarning } from './errors.js';
 import { systemClock } from './lease/clock.js';
 import { LeaseHost } from './lease/host.js';
@@ -48,7 +49,7 @@ export class LeaseClient implements AsyncDisposable {
     }
     this.namespace = namespace;
     this.identity = identity ?? defaultIdentity();
-    const warn = once(
+    const tell = once(
       onWarning ??
         ((warning) =>
           process.emitWarning(warning.message, { type: warning.name, code: warning.code })),
@@ -56,8 +57,9 @@ export class LeaseClient implements AsyncDisposable {
     const clock = systemClock;
     const host = new LeaseHost({
       clock,
-      warn,
-      connect: () => connect({ ...(kubeConfig === undefined ? {} : { kubeConfig }), clock, warn }),
+      warn: tell,
+      connect: () =>
+        connect({ ...(kubeConfig === undefined ? {} : { kubeConfig }), clock, warn: tell }),
     });
     hosts.set(this, host);
   }
@@ -134,7 +136,7 @@ function once(tell: (warning: SyncWarning) => void): (warning: SyncWarning) => v
       tell(warning);
     } catch (error) {
       // A fault in the caller's function must not cost him the lock that the warning is about.
-      process.emitWarning(error instanceof Error ? error : String(error));
+      warn(error);
     }
   };
 }

@@ -8,6 +8,7 @@ import type { Sources } from './tools/source.js';
 /** The picture, top to bottom: a row imports only from rows above it, and only from those it names. */
 const house: House = {
   errors: { files: ['src/errors.ts'], imports: [] },
+  callbacks: { files: ['src/callbacks.ts'], imports: [] },
   options: { files: ['src/options.ts'], imports: ['errors'] },
   record: { files: ['src/lease/record.ts'], imports: [] },
   clock: { files: ['src/lease/clock.ts'], imports: [] },
@@ -37,7 +38,10 @@ const house: House = {
     imports: ['errors', 'record', 'clock', 'protocol', 'store', 'keeper'],
   },
   // Below the rooms whose options name one, and who make one of their own where none is named.
-  client: { files: ['src/client.ts'], imports: ['errors', 'options', 'clock', 'kube', 'host'] },
+  client: {
+    files: ['src/client.ts'],
+    imports: ['errors', 'callbacks', 'options', 'clock', 'kube', 'host'],
+  },
   attempt: {
     files: ['src/attempt.ts'],
     imports: ['options', 'wait', 'protocol', 'store', 'keeper', 'host', 'client'],
@@ -60,6 +64,7 @@ const house: House = {
     files: ['src/election/'],
     imports: [
       'errors',
+      'callbacks',
       'options',
       'record',
       'wait',

@@ -56,6 +56,13 @@ describe('what one client knows of one lease', () => {
     expect(a.heard).toEqual(['news', 'news']);
   });
 
+  it('has not forgotten an attempt that still listens, however many came after it', () => {
+    const { view } = scene();
+    listener(view, 'holder');
+    for (let n = 0; n < 100; n++) listener(view, `try-${n}`).leave();
+    expect(view.isLocal('holder')).toBe(true);
+  });
+
   it('reaches those who listen even if one leaves while it is told', () => {
     const { view } = scene();
     const first = view.join({ nonce: 'a', news: () => first(), watch: () => undefined });

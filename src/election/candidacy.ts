@@ -1,3 +1,4 @@
+import { report, warn } from '../callbacks.js';
 import { attemptOf, compete, enter } from '../attempt.js';
 import { hostOf, type LeaseClient } from '../client.js';
 import { SyncWarning, isSyncError } from '../errors.js';
@@ -10,7 +11,7 @@ import { Wait } from '../lease/wait.js';
 import type { ResolvedOptions } from '../options.js';
 import { leaderOf, onLeader, type Leader } from './observer.js';
 import type { ElectionCallbacks } from './options.js';
-import { Term, report, warn } from './term.js';
+import { Term } from './term.js';
 
 /** Pause before campaigning again after a refusal that may pass. */
 const REFUSED_PAUSE_MS = 5_000;
@@ -82,7 +83,8 @@ export class Candidacy {
     this.#stayOut(cooldownMs, letGo);
     campaigning?.stop();
     term?.drain('stepped-down', this.#whenOverdue);
-    await letGo;
+    // The work that asks is waited for before the lease is let go: it must not wait for that in turn.
+    if (term?.isRunningHere !== true) await letGo;
   }
 
   async #takePart(wait: Wait): Promise<void> {
@@ -91,13 +93,22 @@ export class Candidacy {
     const stopTelling = onLeader(view, this.#newLeaderTeller());
     try {
       for (;;) {
-        await wait.race(this.#cooldown);
+        await this.#rest(wait);
         const term = await this.#campaign(wait, view, connection);
         if (term !== null) await this.#lead(term, wait);
       }
     } finally {
       stopTelling();
     }
+  }
+
+  /** Asked to stay out for longer meanwhile, it does. */
+  async #rest(wait: Wait): Promise<void> {
+    let cooldown: Promise<void>;
+    do {
+      cooldown = this.#cooldown;
+      await wait.race(cooldown);
+    } while (cooldown !== this.#cooldown);
   }
 
   async #campaign(wait: Wait, view: LeaseView, connection: Connection): Promise<Term | null> {
@@ -107,8 +118,10 @@ export class Candidacy {
       if (cooldown !== this.#cooldown) return null;
       return await this.#compete(wait, view, connection);
     } catch (error) {
-      if (!this.#hasLed || !isSyncError(error) || wait.signal.aborted) throw error;
+      if (!isSyncError(error) || wait.signal.aborted) throw error;
       // It was allowed once: a token is being rotated, a rule restored.
+      const wasAccepted = error.code === 'ERR_UNAUTHORIZED' && view.sight.kind !== 'unknown';
+      if (!this.#hasLed && !wasAccepted) throw error;
       this.#host.warn(
         new SyncWarning('ACCESS_LOST', `election ${this.#name}: ${error.message}`, error),
       );

@@ -87,7 +87,8 @@ export class Election {
 
   /**
    * Ends the own term, if there is one: drains, releases; and stays out of the race for a while. Resolves
-   * when the lease was let go. Does nothing unless `run()` is running.
+   * when the lease was let go; within the leading callback, which is waited for before that, at once. Does
+   * nothing unless `run()` is running.
    */
   async stepDown(options: StepDownOptions = {}): Promise<void> {
     rejectUnknown(options, ['cooldownMs']);

@@ -43,7 +43,7 @@ export function onLeader(view: LeaseView, tell: (leader: Leader | null) => void)
     last = leader;
     tell(leader);
   };
-  const leave = view.join({ nonce: 'none', news: look, watch: () => undefined });
+  const leave = view.join({ nonce: null, news: look, watch: () => undefined });
   look();
   return leave;
 }

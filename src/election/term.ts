@@ -1,6 +1,11 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { report } from '../callbacks.js';
 import { isSyncError } from '../errors.js';
 import type { Keeper } from '../lease/keeper.js';
 import type { ElectionCallbacks, Leading, StopReason } from './options.js';
+
+/** The term whose leading callback is running here. */
+const running = new AsyncLocalStorage<Term>();
 
 /**
  * One term of leadership: runs the callback, drains it before the lease is let go, and tells the reason for
@@ -31,6 +36,11 @@ export class Term {
   /** Resolves when it is not led any more, and nothing is done for its lease: released, or left alone. */
   get over(): Promise<void> {
     return this.#over;
+  }
+
+  /** Whether it is the leading callback of this very term that asks. */
+  get isRunningHere(): boolean {
+    return running.getStore() === this;
   }
 
   /** Settles with the leading callback; never rejects. */
@@ -66,7 +76,7 @@ export class Term {
 
   async #lead(leading: Leading): Promise<void> {
     try {
-      await this.#callbacks.onStartedLeading(leading);
+      await running.run(this, () => this.#callbacks.onStartedLeading(leading));
     } catch (error) {
       this.#fail(error);
     }
@@ -88,6 +98,7 @@ export class Term {
 
   /** The work did not wind down in time. The lease runs out unreleased: the work has the rest of it. */
   #giveUp(): void {
+    this.#keeper.isHeld();
     const overdue = new DOMException('the drain took too long', 'TimeoutError');
     this.#end(this.#why ?? 'aborted', overdue, () => this.#keeper.abandon());
   }
@@ -110,6 +121,8 @@ export class Term {
   }
 
   #release(reason: StopReason): void {
+    // A loss that nobody noticed yet is the reason.
+    this.#keeper.isHeld();
     const over = new DOMException(`the term ended: ${reason}`, 'AbortError');
     this.#end(reason, over, () => this.#keeper.stop());
   }
@@ -130,14 +143,4 @@ export class Term {
     }
     this.#finish();
   }
-}
-
-/** A callback may be an async function although nobody waits for it: its rejection must not end the process. */
-export function report(result: unknown): void {
-  Promise.resolve(result).catch(warn);
-}
-
-/** What a callback threw, where nobody else can be told. */
-export function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error.message : String(error), 'SyncWarning');
 }

@@ -6,8 +6,8 @@ import type { LeaseWatch, WatchSubscription } from './store.js';
 import { Turns } from './turns.js';
 
 export interface ViewListener {
-  /** Nonce of the listening attempt. */
-  readonly nonce: string;
+  /** Nonce of the listening attempt; `null` for one who only looks on. */
+  readonly nonce: string | null;
   /** The sight changed. */
   news(): void;
   watch(live: boolean, gap: boolean): void;
@@ -66,7 +66,10 @@ export class LeaseView {
     this.#sight = observe(before, news, this.clock.monotonic());
     if (this.#sight === before) return;
     this.#noteHolder(before);
-    for (const listener of [...this.#listeners]) listener.news();
+    // Whoever looks on is told when those who hold or want it know already.
+    const all = [...this.#listeners];
+    const [attempts, lookers] = [all.filter(isAttempt), all.filter((one) => !isAttempt(one))];
+    for (const listener of [...attempts, ...lookers]) listener.news();
   }
 
   /** A lost compare-and-swap: others are about, though none may have been seen yet. */
@@ -113,10 +116,13 @@ export class LeaseView {
     this.#live = false;
   }
 
-  #remember(nonce: string): void {
+  #remember(nonce: string | null): void {
+    if (nonce === null) return;
     this.#nonces.add(nonce);
-    const [oldest] = this.#nonces;
-    if (this.#nonces.size > REMEMBERED_NONCES && oldest !== undefined) this.#nonces.delete(oldest);
+    if (this.#nonces.size <= REMEMBERED_NONCES) return;
+    const joined = new Set([...this.#listeners].map((listener) => listener.nonce));
+    const oldest = [...this.#nonces].find((one) => !joined.has(one));
+    if (oldest !== undefined) this.#nonces.delete(oldest);
   }
 
   #leave(listener: ViewListener): void {
@@ -155,4 +161,8 @@ export class LeaseView {
       this.#rivals = sawHolder(this.#rivals, record.holder);
     }
   }
+}
+
+function isAttempt({ nonce }: ViewListener): boolean {
+  return nonce !== null;
 }

@@ -18,3 +18,18 @@ it('whoever hears lostSignal does not lead any more, also when the term ends by 
   a.stop.abort();
   await run;
 });
+
+it('whoever is told of another leader does not lead any more', async () => {
+  await using world = await World.start();
+  const told: (string | null)[][] = [];
+  const a = candidate(world, 'a', {
+    onNewLeader: (leader) => told.push([leader, a.election.isLeader() ? 'leads' : null]),
+  });
+  const run = a.run();
+  await until('a leads', () => a.election.isLeader());
+  world.api.leases.edit('default', 'crown', ({ spec }) => (spec.holderIdentity = 'stranger'));
+  await until('a knows', () => a.stopped.length === 1);
+  expect(told).toContainEqual(['stranger', null]);
+  a.stop.abort();
+  await run;
+});

@@ -21,3 +21,36 @@ it('stays out for the whole cooldown after its lease was let go, however long th
   a.stop.abort();
   await run;
 });
+
+it('stays out for the longer time that is asked for while it stays out already', async () => {
+  await using world = await World.start();
+  const a = candidate(world, 'a');
+  const run = a.run();
+  await until('a leads', () => a.election.isLeader());
+  await a.election.stepDown({ cooldownMs: 300 });
+  await sleep(100);
+  await a.election.stepDown({ cooldownMs: 60_000 });
+  await sleep(1_500);
+  expect(a.terms).toHaveLength(1);
+  a.stop.abort();
+  await run;
+});
+
+it('asked by the work itself does not wait for the work', async () => {
+  await using world = await World.start();
+  const asked: number[] = [];
+  const a = candidate(world, 'a', {
+    drainTimeoutMs: 20_000,
+    onStartedLeading: async () => {
+      const startedAt = performance.now();
+      await a.election.stepDown({ cooldownMs: 60_000 });
+      asked.push(performance.now() - startedAt);
+    },
+  });
+  const run = a.run();
+  await until('it was let go', () => world.holder('crown') === '' && asked.length > 0, 5_000);
+  expect(asked[0]).toBeLessThan(1_000);
+  expect(a.stopped).toEqual(['stepped-down']);
+  a.stop.abort();
+  await run;
+});

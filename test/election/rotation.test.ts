@@ -28,3 +28,24 @@ it('a token that is not accepted for a while does not end an election that waits
   b.stop.abort();
   await runs[1];
 });
+
+it('nor one that stepped down while it waited', async () => {
+  await using world = await World.start();
+  world.occupy('crown', { leaseDurationSeconds: 60 });
+  const kubeConfig = world.api.kubeConfigFor({ user: 'b' });
+  const b = candidate(world, 'b', { client: world.client({ identity: 'b', kubeConfig }) });
+  const run = b.run();
+  await until('b knows', () => b.election.leader === 'stranger');
+  await sleep(300);
+  await b.election.stepDown({ cooldownMs: 0 });
+  await sleep(300);
+  const { token } = kubeConfig.getCurrentUser();
+  world.api.revokeToken(token);
+  world.api.leases.edit('default', 'crown', ({ spec }) => (spec.holderIdentity = ''));
+  await sleep(1_000);
+  expect(await isPending(run)).toBe(true);
+  world.api.acceptToken(token, 'b');
+  await until('b leads', () => b.election.isLeader(), 10_000);
+  b.stop.abort();
+  await run;
+});

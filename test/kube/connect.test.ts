@@ -84,3 +84,26 @@ describe('connect', () => {
     await until('no connection is left', () => proxy.open === 0);
   });
 });
+
+describe('an address that is no URL of an API server', () => {
+  it.each(['10.0.0.1:6443', 'not a url', '', 'localhost:6443', 'ftp://x'])(
+    '%j is refused as configuration',
+    async (server) => {
+      const options = {
+        kubeConfig: kubeConfigOf(server),
+        clock: systemClock,
+        warn: () => undefined,
+      };
+      await expect(connect(options)).rejects.toBeInstanceOf(NoClusterConfigError);
+    },
+  );
+
+  it('is not shown with the credentials that it carries', async () => {
+    const kubeConfig = kubeConfigOf('https://admin:hunter2@127.0.0.1:1');
+    const secret = await connect({ kubeConfig, clock: systemClock, warn: () => undefined });
+    const outcome = await secret.store.read(key, { deadline: now() + 500, limitMs: 500 });
+    secret.close();
+    expect(JSON.stringify(outcome)).not.toContain('hunter2');
+    expect(secret.server).not.toContain('hunter2');
+  });
+});

@@ -52,6 +52,19 @@ describe('a silent connection', () => {
     expect(proxy.connections).toBe(2);
   });
 
+  it('is replaced as soon after refusals that took long: they say nothing of how long an answer takes', async () => {
+    await get(transport, 'warm-up');
+    // A load balancer without a backend, say, which gives up after a while.
+    server.handler = (_seen, response) => void setTimeout(() => json(response, 503, {}), 1_200);
+    await get(transport, 'refused');
+    server.handler = () => undefined;
+    const begin = now();
+    const before = silences.length;
+    void get(transport, 'swallowed', { limitMs: 5_000 });
+    await until('it falls silent', () => silences.length > before);
+    expect(now() - begin).toBeLessThan(1_400);
+  });
+
   it('takes the idle ones beside it along', async () => {
     await Promise.all([get(transport, 'a'), get(transport, 'b')]);
     proxy.freeze();

@@ -28,6 +28,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const server = config.getCurrentCluster()?.server;
   if (server === undefined)
     throw new NoClusterConfigError(['the current context of the kubeConfig']);
+  checkAddress(server);
   const endpoint = new Endpoint(config, server);
   const watch = new KubeLeaseWatch({ endpoint, clock, warn: options.warn });
   const onSilence = (sentAt: number): void => watch.doubt(sentAt);
@@ -43,4 +44,14 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
       transport.close();
     },
   };
+}
+
+/** Anything else than a whole URL would be guessed at, and credentials would go where the guess leads. */
+function checkAddress(server: unknown): void {
+  const url = typeof server === 'string' && URL.canParse(server) ? new URL(server) : null;
+  const isHttp = url?.protocol === 'https:' || url?.protocol === 'http:';
+  if (isHttp && url.hostname !== '') return;
+  const what =
+    'the server of the current context, which must be a URL such as https://10.0.0.1:6443';
+  throw new NoClusterConfigError([what]);
 }

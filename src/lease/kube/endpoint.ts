@@ -29,8 +29,11 @@ export class Endpoint {
 
   constructor(config: KubeConfigLike, server: string) {
     this.#config = config;
-    this.server = server.replace(/\/+$/, '');
-    const { protocol, hostname, port, pathname } = new URL(this.server);
+    const url = new URL(server.replace(/\/+$/, ''));
+    // Not sent as credentials, and not to be shown.
+    [url.username, url.password] = ['', ''];
+    this.server = url.href.replace(/\/+$/, '');
+    const { protocol, hostname, port, pathname } = url;
     this.isSecure = protocol === 'https:';
     this.#target = { hostname: hostname.replace(/^\[|\]$/g, ''), port };
     this.#basePath = pathname === '/' ? '' : pathname;

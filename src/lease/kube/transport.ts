@@ -221,7 +221,7 @@ export class Transport {
     const { method, path } = entry.call;
     if (result.kind === 'answered') {
       debug('%s %s: %d', method, path, result.status);
-      this.#adapt(this.#now() - entry.sentAt);
+      if (result.status < 500 && result.status !== 429) this.#adapt(this.#now() - entry.sentAt);
       this.#gate.answered(result.status, retryAfterMs(result.headers), this.#now);
       const answeredAt = Date.parse(result.headers.date ?? '');
       const { status, body } = result;
