@@ -166,7 +166,7 @@ const lossWords: Record<LossReason, string> = {
   expired: 'it could not be renewed in time',
   'taken-over': 'the Lease names another holder',
   deleted: 'the Lease was deleted',
-  released: 'it was released by this process',
+  released: 'this process gave it up: released, or its client was closed',
 };
 
 /** The lock may no longer be ours: stop the work. It cannot be had back; acquire anew. */

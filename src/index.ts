@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * Locks and leader election for Node.js on Kubernetes Leases.
  *

@@ -62,6 +62,8 @@ const defaults = {
 
 /** Attempt and pause after a failed renewal, rounded up: silent for 650 ms, then 250 ms to the next. */
 const ATTEMPT_MS = 1_000;
+/** The shortest of whole seconds that leaves room for the shortest of the others. */
+const SHORTEST_DURATION_MS = 4_000;
 const SHORTEST_RENEW_INTERVAL_MS = 1_000;
 const SHORTEST_MARGIN_MS = 500;
 /** `leaseDurationSeconds` is an int32. */
@@ -127,11 +129,7 @@ export function checkFunction(option: string, value: unknown): void {
 }
 
 function checkTimings({ leaseDurationMs, renewIntervalMs, marginMs }: ResolvedOptions): void {
-  if (Number.isFinite(leaseDurationMs) && leaseDurationMs > 0 && leaseDurationMs < 1_000) {
-    const hint = `(if seconds were meant: ${leaseDurationMs * 1_000})`;
-    fail('leaseDurationMs', leaseDurationMs, `must be at least 1000 milliseconds ${hint}`);
-  }
-  checkWhole('leaseDurationMs', leaseDurationMs, 1_000, LONGEST_DURATION_MS);
+  checkWhole('leaseDurationMs', leaseDurationMs, SHORTEST_DURATION_MS, LONGEST_DURATION_MS);
   if (leaseDurationMs % 1_000 !== 0) {
     fail(
       'leaseDurationMs',
@@ -166,8 +164,15 @@ function checkTimings({ leaseDurationMs, renewIntervalMs, marginMs }: ResolvedOp
 
 function checkWhole(option: string, value: unknown, least: number, most: number): void {
   if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
-    fail(option, value, `must be a whole number of milliseconds from ${least} to ${most}`);
+    const bounds = `must be a whole number of milliseconds from ${least} to ${most}`;
+    fail(option, value, `${bounds}${secondsHint(value, least)}`);
   }
+}
+
+/** A number far too small may have been meant as seconds. */
+function secondsHint(value: unknown, least: number): string {
+  if (typeof value !== 'number' || !(value > 0) || value * 10 > least) return '';
+  return ` (if seconds were meant: ${value * 1_000})`;
 }
 
 /** @throws InvalidOptionError unless it is milliseconds, whole or not, zero or more; `Infinity` is no limit */

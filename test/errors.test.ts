@@ -154,7 +154,7 @@ describe('messages', () => {
     ['expired', 'it could not be renewed in time'],
     ['taken-over', 'the Lease names another holder'],
     ['deleted', 'the Lease was deleted'],
-    ['released', 'it was released by this process'],
+    ['released', 'this process gave it up: released, or its client was closed'],
   ] as const)('tell why a lock was lost: %s', (reason, words) => {
     const { message } = new sync.LockLostError('ns/job', reason, 77n);
     expect(message).toBe(`lock ns/job (token 77) is not held any more: ${words}`);

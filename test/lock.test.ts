@@ -550,7 +550,7 @@ describe('Lock', () => {
       caught(handle),
       LockLostError,
       'ERR_LOCK_LOST',
-      'released by this process',
+      'this process gave it up',
     );
     expect(error.reason).toBe('released');
   });

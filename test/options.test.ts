@@ -58,10 +58,10 @@ describe('leaseDurationMs', () => {
 
   it.each([
     [15_500, /whole seconds, since the Lease stores seconds; got 15500$/],
-    [15, /at least 1000 milliseconds \(if seconds were meant: 15000\); got 15$/],
-    [999, /at least 1000 milliseconds.*; got 999$/],
-    [15n, 'whole number of milliseconds from 1000 to 2147483647000; got 15'],
-    [2_147_483_648_000, 'from 1000 to 2147483647000; got 2147483648000'],
+    [15, /from 4000 to 2147483647000 \(if seconds were meant: 15000\); got 15$/],
+    [3_999, /from 4000 to 2147483647000; got 3999$/],
+    [15n, 'whole number of milliseconds from 4000 to 2147483647000; got 15'],
+    [2_147_483_648_000, 'from 4000 to 2147483647000; got 2147483648000'],
     [0, 'got 0'],
     [-15_000, 'got -15000'],
     [15_000.5, 'got 15000.5'],

@@ -2,6 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startLeaseServer, type Faults } from '@metaparticle/sync/testing';
 import {
   clientOf,
   freshServer,
@@ -304,5 +305,29 @@ describe('pause', () => {
     });
     expect(await connected).toBe('connected');
     api.resume();
+  });
+});
+
+describe('a knob that is misspelt', () => {
+  it.each<[string, (faults: Faults) => unknown, string]>([
+    [
+      'an option',
+      (faults) => faults.stallWatch({ wich: 'open' } as never),
+      'stallWatch: wich is not',
+    ],
+    [
+      'a choice',
+      (faults) => faults.stallWatch({ which: 'new' } as never),
+      'must be one of open, all',
+    ],
+    ['a delay', (faults) => faults.delay({ ms: 5 } as never), 'delay: ms is not'],
+    ['a verb', (faults) => faults.forbid({ verb: 'UPDATE' } as never), 'verb must be one of get'],
+    ['a pattern', (faults) => faults.hang({ match: { nam: 'x' } } as never), 'match: nam is not'],
+  ])('%s: is refused', (_, turn, words) => {
+    expect(() => turn(bench().api.faults)).toThrow(words);
+  });
+
+  it('in the options of the server: is refused', () => {
+    expect(() => startLeaseServer({ Port: 3 } as never)).toThrow('startLeaseServer: Port is not');
   });
 });

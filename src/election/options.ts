@@ -11,7 +11,10 @@ import {
 export interface Leading {
   /** Asks to wind down: the process steps down or stops, or the leadership is lost. */
   readonly signal: AbortSignal;
-  /** Authority is gone: lost, or the drain took too long. While it is not aborted, nobody else leads. */
+  /**
+   * Authority is gone: lost, or the drain took too long. Aborted before anybody else leads, as long as the
+   * event loop runs; after it was blocked, `election.isLeader()` knows first.
+   */
   readonly lostSignal: AbortSignal;
   /** Of this term. Hand it to whatever leaders write to, so that a late write can be refused. */
   readonly fencingToken: bigint;

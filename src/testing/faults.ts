@@ -10,7 +10,8 @@ import type {
   StatusOptions,
   WatchFaultOptions,
 } from './knobs.js';
-import { fits } from './requests.js';
+import { checkKeys, checkOneOf } from './check.js';
+import { checkMatch, fits } from './requests.js';
 import type { RequestInfo, RequestMatch } from './requests.js';
 import { Stall } from './stall.js';
 import type { StallHandle, StallOptions } from './stall.js';
@@ -48,6 +49,8 @@ const precedence: readonly Effect['kind'][] = [
   'commit-late',
   'drop-after-commit',
 ];
+const KEYS = ['match', 'times'];
+const STATUS_KEYS = ['code', 'reason', 'message', 'retryAfterSeconds', 'body', 'afterCommit'];
 const writes: RequestMatch = { verb: ['create', 'update', 'patch', 'delete'] };
 
 interface Fault {
@@ -75,17 +78,20 @@ export class Faults {
 
   /** Slows requests down. Several delays add up. */
   delay(options: DelayOptions): FaultHandle {
+    checkKeys('delay', options, [...KEYS, 'requestMs', 'responseMs']);
     const { requestMs = 0, responseMs = 0 } = options;
     return this.#add({ kind: 'delay', requestMs, responseMs }, options);
   }
 
   /** The connection is destroyed and nothing was done. */
   dropBefore(options: FaultOptions = {}): FaultHandle {
+    checkKeys('dropBefore', options, KEYS);
     return this.#add({ kind: 'drop-before' }, options);
   }
 
   /** The connection is destroyed after the request was carried out. Meets writes unless `match` names verbs. */
   dropAfterCommit(options: FaultOptions = {}): FaultHandle {
+    checkKeys('dropAfterCommit', options, KEYS);
     return this.#add({ kind: 'drop-after-commit' }, options, writes);
   }
 
@@ -94,6 +100,7 @@ export class Faults {
    * compare-and-swap, sometimes it wins. Meets writes unless `match` names verbs.
    */
   commitLate(options: CommitLateOptions): FaultHandle {
+    checkKeys('commitLate', options, [...KEYS, 'afterMs', 'connection']);
     const { afterMs, connection = 'destroy' } = options;
     return this.#add(
       { kind: 'commit-late', afterMs, silent: connection === 'silent' },
@@ -104,16 +111,19 @@ export class Faults {
 
   /** Answers with this status instead. */
   status(options: StatusOptions): FaultHandle {
+    checkKeys('status', options, [...KEYS, ...STATUS_KEYS]);
     return this.#add({ kind: 'status', options }, options);
   }
 
   /** Answers 403 in the words of RBAC. Forbidding `create` also forbids a PUT that would create. */
   forbid(match: RequestMatch, options: Omit<FaultOptions, 'match'> = {}): FaultHandle {
+    checkKeys('forbid', options, ['times']);
     return this.#add({ kind: 'forbid' }, { ...options, match });
   }
 
   /** Never answers. Requests that hang stay so after `remove()`. */
   hang(options: HangOptions = {}): FaultHandle {
+    checkKeys('hang', options, [...KEYS, 'honorTimeout']);
     return this.#add({ kind: 'hang', honorTimeout: options.honorTimeout ?? false }, options);
   }
 
@@ -122,11 +132,15 @@ export class Faults {
    * `creationTimestamp`. With `match`, requests seem to meet API servers whose clocks differ. Skews add up.
    */
   clockSkew(ms: number, options: FaultOptions = {}): FaultHandle {
+    checkKeys('clockSkew', options, KEYS);
     return this.#add({ kind: 'skew', ms }, options);
   }
 
   /** Watches stay open and deliver nothing, neither events nor bookmarks nor their end, until resumed. */
   stallWatch(options: StallOptions = {}): StallHandle {
+    checkKeys('stallWatch', options, ['match', 'which']);
+    checkOneOf('which', options.which, ['open', 'all']);
+    checkMatch(options.match);
     const open = this.#watches.select(undefined);
     const stall: Stall = new Stall(options, open, () => this.#stalls.delete(stall));
     this.#stalls.add(stall);
@@ -139,6 +153,9 @@ export class Faults {
    * the in-stream shape.
    */
   expireWatches(options: ExpireOptions = {}): FaultHandle {
+    checkKeys('expireWatches', options, [...KEYS, 'shape']);
+    checkOneOf('shape', options.shape, ['http', 'in-stream']);
+    checkMatch(options.match);
     const { shape = 'in-stream', match } = options;
     const last = String(this.#store.version);
     this.#store.compact();
@@ -154,6 +171,8 @@ export class Faults {
 
   /** Ends the open watches as a time limit would. Returns how many. */
   closeWatches(options: WatchFaultOptions = {}): number {
+    checkKeys('closeWatches', options, ['match']);
+    checkMatch(options.match);
     const watches = this.#watches.select(options.match);
     for (const watch of watches) watch.end();
     return watches.length;
@@ -161,6 +180,8 @@ export class Faults {
 
   /** Resets the connections of the open watches. Returns how many. */
   resetWatches(options: WatchFaultOptions = {}): number {
+    checkKeys('resetWatches', options, ['match']);
+    checkMatch(options.match);
     const watches = this.#watches.select(options.match);
     for (const watch of watches) watch.reset();
     return watches.length;
@@ -220,6 +241,7 @@ export class Faults {
 
   #add(what: Effect | Modifier, options: FaultOptions, byDefault?: RequestMatch): FaultHandle {
     const { match, times = Infinity } = options;
+    checkMatch(match);
     const namesVerbs = typeof match === 'function' || match?.verb !== undefined;
     const fault: Fault = {
       what,

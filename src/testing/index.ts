@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * An embedded Lease API server for tests and demos: `coordination.k8s.io/v1` leases, in memory, over real HTTP on a
  * loopback port, with knobs for everything that goes wrong in clusters.

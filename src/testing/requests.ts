@@ -1,4 +1,5 @@
 /** What was asked of the server: counters and a log for assertions. */
+import { checkKeys, checkOneOf } from './check.js';
 import type { Verb } from './types.js';
 
 /** A request for Leases, as RBAC and the fault knobs see it. */
@@ -51,6 +52,13 @@ export function fits<R extends RequestInfo>(
 
 const verbs: readonly Verb[] = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'];
 const logLimit = 10_000;
+
+/** @throws TypeError for a pattern that could never fit for what it misspells */
+export function checkMatch(match: RequestMatch | undefined): void {
+  if (match === undefined || typeof match === 'function') return;
+  checkKeys('match', match, ['verb', 'namespace', 'name', 'user']);
+  for (const verb of [match.verb].flat()) checkOneOf('verb', verb, verbs);
+}
 
 /**
  * Requests for Leases since the start or the last `reset()`, counted when they arrive: refused, dropped and

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { LeaseApi } from './api.js';
+import { checkKeys } from './check.js';
 import { Dispatcher } from './dispatcher.js';
 import { Faults } from './faults.js';
 import { replyOf, send } from './http.js';
@@ -35,6 +36,18 @@ export interface LeaseServerOptions {
   readonly log?: ((line: string) => void) | undefined;
 }
 
+const KEYS = [
+  ...[
+    'port',
+    'host',
+    'namespaces',
+    'bookmarkIntervalMs',
+    'initialVersion',
+    'extraSpecFields',
+    'log',
+  ],
+];
+
 /** A running Lease API server. It keeps the process alive until `close()`. */
 export class LeaseServer implements AsyncDisposable {
   /** The Leases, for assertions and outsiders' writes. */
@@ -55,6 +68,7 @@ export class LeaseServer implements AsyncDisposable {
 
   /** @internal Use `startLeaseServer()`. */
   constructor(options: LeaseServerOptions) {
+    checkKeys('startLeaseServer', options, KEYS);
     this.#host = options.host ?? '127.0.0.1';
     this.#store = new Store(options.initialVersion ?? BigInt(randomInt(1_000, 10_000)));
     this.#namespaces = new Namespaces(options.namespaces);

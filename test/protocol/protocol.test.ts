@@ -53,8 +53,8 @@ describe('acquiring', () => {
     const lease = foreignLease(10n, 5, {});
     const record = { ...lease.record, durationMs: 7_000 };
     const player = new Player().event({ type: 'watch', live: true, gap: false });
-    player.read({ ...lease, record }).wait(3_500);
-    player.read({ ...lease, record }).wait(3_499);
+    for (let looks = 0; looks < 3; looks++) player.read({ ...lease, record }).wait(2_000);
+    player.read({ ...lease, record }).wait(999);
     expect(player.step).toEqual({ do: 'wait', ms: 1 });
     player.wait(1);
     expect(player.step).toMatchObject({ do: 'write', write: { intent: 'claim', base: 10n } });

@@ -126,7 +126,8 @@ function isLongDead({ idleMs, record }: Lease, terms: Terms): boolean {
 /** The holder's renewals are the heartbeat of the watch: twice their gap without one is a silent watch. */
 function longestSilence(sight: Present, terms: Terms): number {
   const durationMs = sight.lease.record.durationMs ?? terms.durationMs;
-  if (sight.gapMs === null) return durationMs / 2;
+  // Not known yet: so soon as a candidate without a watch looks, or a quarter of a longer lease.
+  if (sight.gapMs === null) return Math.min(durationMs / 2, Math.max(durationMs / 4, POLL_MS));
   return Math.min(Math.max(2 * sight.gapMs, SHORTEST_SILENCE_MS), durationMs);
 }
 

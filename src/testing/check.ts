@@ -1,0 +1,15 @@
+/** A knob that is misspelt would make a test pass without its fault: what is not known is refused. */
+
+/** @throws TypeError naming what is not known, and what is */
+export function checkKeys(where: string, given: object, known: readonly string[]): void {
+  for (const key of Object.keys(given)) {
+    if (known.includes(key)) continue;
+    throw new TypeError(`${where}: ${key} is not an option; there are: ${known.join(', ')}`);
+  }
+}
+
+/** @throws TypeError unless it is left out or one of these */
+export function checkOneOf(option: string, value: unknown, known: readonly string[]): void {
+  if (value === undefined || known.includes(value as string)) return;
+  throw new TypeError(`${option} must be one of ${known.join(', ')}; got ${JSON.stringify(value)}`);
+}
