@@ -83,7 +83,7 @@ export class Crew {
     members: readonly Member[],
     type: T,
     what: string,
-    limitMs = 15_000,
+    limitMs = 30_000,
     fits: (report: ReportOf<T>) => boolean = () => true,
   ): Promise<ReportOf<T> & { readonly by: Member }> {
     const { signal } = this.#abort;
