@@ -10,7 +10,7 @@ import { now } from '../workers/time.js';
 const OURS = { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 500 };
 /** Until all listen. */
 const SETTLING_MS = 1_500;
-/** What a busy machine adds; less than any duration here. */
+/** What a busy machine adds. A form that is not recognized is waited out: for a minute. */
 const BUSY_MS = 2_000;
 /** Nothing here is closed for so long. */
 const TAKE_LIMIT_MS = 15_000;
