@@ -1,9 +1,7 @@
 // Tests that mostly wait, side by side. Outages have API servers of their own, so that those who
 // count the requests of the shared one are not disturbed.
-import { drainStories } from './stories/drain.js';
 import { outageStories } from './stories/outage.js';
 import { requestStories } from './stories/requests.js';
 
 outageStories();
-drainStories();
 requestStories();
