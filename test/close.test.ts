@@ -52,7 +52,8 @@ describe('close', () => {
     for (const handle of handles) {
       expect(handle.isHeld()).toBe(false);
       expect(handle.remainingMs()).toBe(0);
-      const words = 'is not held any more: this process gave it up: released, or its client was closed';
+      const words =
+        'is not held any more: this process gave it up: released, or its client was closed';
       expectError(
         thrown(() => handle.assertHeld()),
         LockLostError,
