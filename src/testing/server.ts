@@ -37,15 +37,13 @@ export interface LeaseServerOptions {
 }
 
 const KEYS = [
-  ...[
-    'port',
-    'host',
-    'namespaces',
-    'bookmarkIntervalMs',
-    'initialVersion',
-    'extraSpecFields',
-    'log',
-  ],
+  'port',
+  'host',
+  'namespaces',
+  'bookmarkIntervalMs',
+  'initialVersion',
+  'extraSpecFields',
+  'log',
 ];
 
 /** A running Lease API server. It keeps the process alive until `close()`. */
