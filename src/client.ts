@@ -92,6 +92,13 @@ export function hostOf(client: LeaseClient): LeaseHost {
   return host;
 }
 
+/** A client of a host of one's own: its clock, its way to the API server. */
+export function clientOn(host: LeaseHost, options: LeaseClientOptions): LeaseClient {
+  const client = new LeaseClient(options);
+  hosts.set(client, host);
+  return client;
+}
+
 let shared: LeaseClient | null = null;
 
 /** The client of all who name none: made on first use, and made anew after it was closed. */

@@ -5,6 +5,7 @@ import type { Connection } from '../store.js';
 import { defaultNamespace, loadKubeConfig } from './config.js';
 import type { KubeConfigLike } from './config.js';
 import { Endpoint } from './endpoint.js';
+import type { Door } from './endpoint.js';
 import { KubeLeaseStore } from './store.js';
 import { Transport } from './transport.js';
 import { KubeLeaseWatch } from './watch.js';
@@ -23,20 +24,28 @@ export interface ConnectOptions {
  * @throws NoClusterConfigError
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  const { clock } = options;
+  const { clock, warn } = options;
   const config = options.kubeConfig ?? (await loadKubeConfig());
   const server = config.getCurrentCluster()?.server;
   if (server === undefined)
     throw new NoClusterConfigError(['the current context of the kubeConfig']);
   checkAddress(server);
-  const endpoint = new Endpoint(config, server);
-  const watch = new KubeLeaseWatch({ endpoint, clock, warn: options.warn });
+  return connectThrough(new Endpoint(config, server), defaultNamespace(config), { clock, warn });
+}
+
+/** As {@link connect}, to what is known already. */
+export function connectThrough(
+  endpoint: Door,
+  namespace: string,
+  { clock, warn }: Pick<ConnectOptions, 'clock' | 'warn'>,
+): Connection {
+  const watch = new KubeLeaseWatch({ endpoint, clock, warn });
   const onSilence = (sentAt: number): void => watch.doubt(sentAt);
   const transport = new Transport({ endpoint, clock, onSilence });
   return {
     store: new KubeLeaseStore(transport, endpoint.server),
     watch,
-    defaultNamespace: defaultNamespace(config),
+    defaultNamespace: namespace,
     server: endpoint.server,
     holding: (count) => transport.holding(count),
     close() {

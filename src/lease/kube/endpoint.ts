@@ -13,6 +13,9 @@ export interface Authorized {
   readonly proxyAgent: Agent | null;
 }
 
+/** What requests and watches need of an API server. */
+export type Door = Pick<Endpoint, 'server' | 'isSecure' | 'authorize' | 'open'>;
+
 /** Credentials that take longer are asked for again: the first question may have been lost. */
 const SHARED_MS = 5000;
 

@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
-import type { Endpoint } from './endpoint.js';
+import type { Door } from './endpoint.js';
 import { collect, retryAfterMs } from './exchange.js';
 import { wordsOf } from './words.js';
 
@@ -34,13 +34,13 @@ const OPENING_AT_ONCE = 8;
 
 /** Opens watches: each on a new connection, which never carries anything else. */
 export class StreamOpener {
-  readonly #endpoint: Endpoint;
+  readonly #endpoint: Door;
   readonly #clock: Clock;
   readonly #agent: HttpAgent;
   readonly #waiting: (() => void)[] = [];
   #opening = 0;
 
-  constructor(endpoint: Endpoint, clock: Clock) {
+  constructor(endpoint: Door, clock: Clock) {
     this.#endpoint = endpoint;
     this.#clock = clock;
     this.#agent = endpoint.isSecure ? new HttpsAgent() : new HttpAgent();

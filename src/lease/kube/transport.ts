@@ -3,7 +3,7 @@ import type { ClientRequest } from 'node:http';
 import { ApiUnreachableError, ClosedError, type SyncError } from '../../errors.js';
 import type { Clock } from '../clock.js';
 import type { Refused, RequestOptions, Unknown } from '../store.js';
-import type { Authorized, Endpoint } from './endpoint.js';
+import type { Authorized, Door } from './endpoint.js';
 import { exchange, retryAfterMs } from './exchange.js';
 import type { Exchanged } from './exchange.js';
 import { Gate } from './gate.js';
@@ -30,7 +30,7 @@ export interface Answer {
 export type Reply = Answer | Refused | Unknown;
 
 export interface TransportOptions {
-  readonly endpoint: Endpoint;
+  readonly endpoint: Door;
   readonly clock: Clock;
   /** Without an answer for so long, a request gives its place to the next one. Default 650. */
   readonly silentMs?: number;
@@ -65,7 +65,7 @@ const MANY_LEASES = 100;
 
 /** Requests to one API server over few kept-alive connections, by earliest deadline. */
 export class Transport {
-  readonly #endpoint: Endpoint;
+  readonly #endpoint: Door;
   readonly #clock: Clock;
   readonly #now: () => number;
   readonly #silentMs: number;

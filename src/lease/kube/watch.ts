@@ -2,13 +2,13 @@ import { ForbiddenError, SyncWarning } from '../../errors.js';
 import type { Clock } from '../clock.js';
 import type { LeaseKey } from '../record.js';
 import type { LeaseWatch, WatchListener, WatchSubscription } from '../store.js';
-import type { Endpoint } from './endpoint.js';
+import type { Door } from './endpoint.js';
 import { readStatus } from './failure.js';
 import { NamespaceHub } from './hub.js';
 import { StreamOpener } from './stream.js';
 
 export interface WatchOptions {
-  readonly endpoint: Endpoint;
+  readonly endpoint: Door;
   readonly clock: Clock;
   readonly warn: (warning: SyncWarning) => void;
   /** After a refusal, how long until the next try. Default 60 s. */
