@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fieldsOf, membersOf } from './tools/declared.js';
-import { ERRORS, OPTIONS, SAFETY, checks, type Pages } from './tools/listings.js';
+import { ERRORS, OPTIONS, PROOF, SAFETY, checks, type Pages } from './tools/listings.js';
 import { root } from './tools/source.js';
 
 const docs = readdirSync(join(root, 'docs')).map((name) => `docs/${name}`);
@@ -46,6 +46,7 @@ const faults: readonly (readonly [keyof typeof checks, string, string | RegExp, 
   ['YAML can be read', 'README.md', 'rules:\n', 'rules: {\n'],
   ['SQL is that of the examples, which run it', SAFETY, 'stored.fence <=', 'stored.fence <'],
   ['the examples that are named are there', 'README.md', '| `lock.ts`', '| `locks.ts`'],
+  ['every error found so far is shown by a test that is there', PROOF, '`1: a renewal', '`1: an'],
 ];
 
 describe('the pages', () => {

@@ -35,6 +35,7 @@ function differences(what: string, listed: readonly string[], has: readonly stri
 export const OPTIONS = 'docs/options.md';
 export const ERRORS = 'docs/errors.md';
 export const SAFETY = 'docs/safety.md';
+export const PROOF = 'docs/proof.md';
 
 const optionTypes = exportsOf('src/index.ts').filter((name) => /(Options|Callbacks)$/.test(name));
 const options = new Map(optionTypes.flatMap((name) => [...membersOf(name)]));
@@ -248,5 +249,17 @@ export const checks: Readonly<Record<string, (all: Pages) => string[]>> = {
     ];
     const missing = paths.filter((path) => !existsSync(join(root, path)));
     return missing.map((path) => `${path} is not there`);
+  },
+  'every error found so far is shown by a test that is there': (all) => {
+    const rows = rowsOf(PROOF, textOf(all, PROOF), 'Errors found so far');
+    if (rows.length === 0) return ['no errors are listed'];
+    return rows.flatMap((row) => {
+      const [file = ''] = codeIn(row['file'] ?? '');
+      const [title = ''] = codeIn(row['test'] ?? '');
+      const path = join(root, file === '…' ? 'test/protocol/protocol.test.ts' : file);
+      if (!existsSync(path)) return [`${file} is not there`];
+      const isThere = title !== '' && readFileSync(path, 'utf8').includes(title);
+      return isThere ? [] : [`${file}: there is no test "${title}"`];
+    });
   },
 };
