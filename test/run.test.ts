@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -29,6 +29,11 @@ const hang = 'setInterval(() => {}, 1000);';
 const orphan = `require('node:child_process').spawn(
   process.execPath, ['-e', ${JSON.stringify(hang)}], { stdio: 'ignore' }).unref();`;
 
+interface Run {
+  readonly lines: readonly string[];
+  readonly code: number | null;
+}
+
 describe('the test run', () => {
   let folder: string;
   beforeAll(async () => {
@@ -37,14 +42,14 @@ describe('the test run', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  /** Runs a plan of these stages; yields what was printed, line by line, and the exit code. */
-  async function run(
-    ...stages: readonly object[]
-  ): Promise<{ lines: readonly string[]; code: number | null }> {
+  /** Runs a plan of these tracks; yields what was printed, line by line, and the exit code. */
+  async function runTracks(...tracks: readonly (readonly object[])[]): Promise<Run> {
     const plan = join(folder, 'plan.js');
     const limits = { limitSeconds: 20, endLimitSeconds: 0.5 };
-    const limited = stages.map((stage, index) => ({ name: `s${index}`, ...limits, ...stage }));
-    await writeFile(plan, `export const plan = ${JSON.stringify({ stages: limited })};`);
+    const limited = tracks.map((stages) =>
+      stages.map((stage, index) => ({ name: `s${index}`, ...limits, ...stage })),
+    );
+    await writeFile(plan, `export const plan = ${JSON.stringify({ tracks: limited })};`);
     const child = spawn(process.execPath, [runner, plan], { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -52,12 +57,33 @@ describe('the test run', () => {
     return { lines: output.trimEnd().split('\n'), code };
   }
 
+  const run = (...stages: readonly object[]): Promise<Run> => runTracks(stages);
+
   it('adds up what passed: one per command, each test of a Jest', async () => {
     const jest = fakeJest({ numPassedTests: 7, numPendingTests: 2 }, '');
     const { lines, code } = await run({ command: node('') }, { command: jest, jest: true });
     expect(lines.at(-1)).toBe('8 passed, 0 failed');
     expect(lines.at(-2)).toMatch(/^ok {3}s1 .* s {3}7 passed, 2 skipped$/);
     expect(code).toBe(0);
+  });
+
+  it('gives way with what runs in the background, and shows what it printed when it is through', async () => {
+    const say = `console.log('niceness ' + os.getPriority()); setTimeout(() => console.log('z'), 400)`;
+    const { lines } = await run({ command: node(say), background: true });
+    const shown = lines.slice(lines.findIndex((line) => line.startsWith('--- ok')) + 1);
+    expect(shown.slice(0, 2)).toEqual([`niceness ${getPriority() + 15}`, 'z']);
+  });
+
+  it('runs tracks side by side, the stages of each in their order', async () => {
+    const mark = (mine: string, awaited: string): object => {
+      const [made, wanted] = [mine, awaited].map((name) => JSON.stringify(join(folder, name)));
+      const waiting = `const poll = setInterval(() => fs.existsSync(${wanted}) && clearInterval(poll), 20);`;
+      return { command: node(`fs.writeFileSync(${made}, ''); ${waiting}`) };
+    };
+    const { lines } = await runTracks([mark('a1', 'b1'), mark('a2', 'a1')], [mark('b1', 'a1')]);
+    expect(lines.at(-1)).toBe('3 passed, 0 failed');
+    const alone = await run({ ...mark('c1', 'c2'), limitSeconds: 1 }, mark('c2', 'c1'));
+    expect(alone.lines.at(-1)).toBe('1 passed, 1 failed');
   });
 
   it('goes on after a failure and fails as a whole', async () => {

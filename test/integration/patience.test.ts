@@ -1,7 +1,10 @@
-// Tests that mostly wait, side by side. Outages have API servers of their own, so that those who
-// count the requests of the shared one are not disturbed.
-import { outageStories } from './stories/outage.js';
-import { requestStories } from './stories/requests.js';
+// Tests that mostly wait, side by side.
+import { drainStories } from './stories/drain.js';
+import { foreignStories } from './stories/foreign.js';
+import { embeddedOutageStories } from './stories/outage.js';
+import { rivalStories } from './stories/rivals.js';
 
-outageStories();
-requestStories();
+embeddedOutageStories();
+drainStories();
+rivalStories();
+foreignStories();

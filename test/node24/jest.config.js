@@ -15,6 +15,6 @@ export default {
   testPathIgnorePatterns: [
     '/node_modules/',
     '/integration/mixed/',
-    '/integration/(conformance|control-plane|demo|deploy|rivals|takeover)\\.test\\.ts$',
+    '/integration/(conformance|control-plane|demo|deploy|takeover)(\\.live)?\\.test\\.ts$',
   ],
 };

@@ -6,6 +6,10 @@ import { spawnSync } from 'node:child_process';
 /** What concerns what is published: it compiles, packs and installs, which takes its time. */
 const PUBLISHED = ['api', 'docs', 'package', 'readme'].map((name) => `test/${name}.test.ts`);
 const APART = ['/test/integration/', '/test/(api|docs|package|readme)\\.test\\.ts$'];
+/** Tests that take as long as leases, outages and whole programs do: `npm run test:live`. */
+const LIVE = '\\.live\\.test\\.ts$';
+/** They tell how fast something is, or count the requests of an API server: nothing else beside them. */
+const MEASURED = '/integration/(handoff|requests|succession|takeover)\\.test\\.ts$';
 const ALWAYS_IGNORED = ['/node_modules/', '/dist/', '/test/node24/'];
 
 /**
@@ -16,41 +20,47 @@ const WORKER_MEMORY = '400MB';
 
 /** @returns {Stage} */
 function script(name, limitSeconds, command = name) {
-  return { name, limitSeconds, command: ['npm', 'run', '--silent', command] };
+  return { name, limitSeconds, command: ['npm', 'run', '--silent', command], background: true };
 }
 
 /** @returns {Stage} */
-function jest(name, limitSeconds, args, env) {
+function jest(name, limitSeconds, args, rest) {
   const command = ['npm', 'run', '--silent', 'jest', '--', '--ci', ...args];
-  return { name, limitSeconds, command, jest: true, env };
+  return { name, limitSeconds, command, jest: true, ...rest };
 }
 
-const types = script('types', 120);
-const lint = script('lint', 240);
-const format = script('format', 120, 'format:check');
-const build = script('build', 120);
+function ignoring(...patterns) {
+  return [...ALWAYS_IGNORED, ...patterns].map((one) => `--testPathIgnorePatterns=${one}`);
+}
 
-/** More than a small machine has cores: most of these tests wait for real timers. */
-const unit = jest('unit', 300, [
-  '--maxWorkers=4',
-  `--workerIdleMemoryLimit=${WORKER_MEMORY}`,
-  ...[...ALWAYS_IGNORED, ...APART].map((pattern) => `--testPathIgnorePatterns=${pattern}`),
-]);
-const published = jest('published', 300, ['--maxWorkers=2', ...PUBLISHED]);
-/** In band: they measure, and they share one API server. */
-const IN_BAND = ['--runInBand', 'test/integration/'];
-const embedded = jest('integration', 420, IN_BAND, { SYNC_TEST_REAL: '' });
-/** On Node.js 24 with client-node 2.x. */
-const secondLeg = {
-  name: 'second leg',
-  limitSeconds: 600,
-  command: ['node', 'test/node24/run.js', '--ci', '--runInBand'],
-  jest: true,
-  env: { SYNC_TEST_REAL: '1' },
-};
+const types = script('types', 240);
+const lint = script('lint', 480);
+const format = script('format', 240, 'format:check');
+const build = script('build', 240);
+
+const inBackground = { background: true };
+/** More workers than a small machine has cores: most of these tests wait for real timers. */
+const UNIT = ['--maxWorkers=4', `--workerIdleMemoryLimit=${WORKER_MEMORY}`];
+const unit = jest('unit', 600, [...UNIT, ...ignoring(...APART, LIVE)], inBackground);
+const published = jest('published', 600, ['--maxWorkers=2', ...PUBLISHED], inBackground);
+
+const EMBEDDED = { env: { SYNC_TEST_REAL: '' } };
+const REAL = { env: { SYNC_TEST_REAL: '1' } };
 /** Leaves room to build the control plane on a machine that has never done so, and for measurements. */
 const REAL_LIMIT = process.env.SYNC_TEST_FULL === '1' ? 5400 : 1800;
-const real = jest('integration', REAL_LIMIT, IN_BAND, { SYNC_TEST_REAL: '1' });
+/** They wait, too, but start processes: more of them at a time, and bounds of time are for nothing. */
+const WAITING = ['--maxWorkers=2', 'test/integration/', ...ignoring(LIVE, MEASURED)];
+const embedded = jest('integration', 420, WAITING, EMBEDDED);
+const real = jest('integration', REAL_LIMIT, WAITING, REAL);
+const measured = jest('measured', REAL_LIMIT, ['--runInBand', MEASURED], REAL);
+const live = jest('live', REAL_LIMIT, ['--maxWorkers=2', `/integration/.*${LIVE}`], REAL);
+const examples = jest('examples', 600, ['--maxWorkers=2', `/examples/.*${LIVE}`], inBackground);
+
+/** On Node.js 24 with client-node 2.x: what differs by them in the full run, all of it in the live one. */
+function secondLeg(...tests) {
+  const command = ['node', 'test/node24/run.js', '--ci', '--runInBand', ...tests];
+  return { name: 'second leg', limitSeconds: 600, command, jest: true, ...REAL };
+}
 
 /** Says which real API servers and rivals took part; none is a failure wherever one can be had. */
 function closeFull(verdicts) {
@@ -96,9 +106,15 @@ function hasGo() {
   return spawnSync('go', ['version'], { stdio: 'ignore' }).status === 0;
 }
 
-const checks = [lint, types, format];
-
 export const plans = {
-  fast: { stages: [checks, unit, embedded] },
-  full: { stages: [checks, build, unit, published, real, secondLeg], close: closeFull },
+  fast: { tracks: [[types, lint], [format, unit], [embedded]] },
+  full: {
+    tracks: [
+      [real, measured, secondLeg('versions', 'auth', 'contention')],
+      [build, published, types],
+      [lint, format, unit],
+    ],
+    close: closeFull,
+  },
+  live: { tracks: [[live], [secondLeg()], [examples]] },
 };

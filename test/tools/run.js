@@ -1,4 +1,5 @@
-// The test run: `node test/tools/run.js full|fast`. Every stage runs, whatever became of those before
+// The test run: `node test/tools/run.js full|fast|live …`, one plan after the other. The tracks of a plan
+// run side by side, the stages of a track in their order. Every stage runs, whatever became of those before
 // it; then come one verdict per stage, the API servers that took part, and the totals as last line.
 import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
@@ -15,22 +16,32 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 
 try {
-  const verdicts = [];
-  const plan = await loadPlan(process.argv[2] ?? 'full');
-  for (const step of plan.stages) {
-    // What stands in a list of its own runs side by side.
-    const stages = [step].flat();
-    console.log(`\n--- ${stages.map(({ name }) => name).join(', ')}`);
-    verdicts.push(...(await Promise.all(stages.map(runStage))));
+  const [lines, verdicts] = [[], []];
+  const names = process.argv.slice(2);
+  for (const plan of await Promise.all((names.length > 0 ? names : ['full']).map(loadPlan))) {
+    const own = (await Promise.all(plan.tracks.map(runTrack))).flat();
+    const closing = plan.close?.(own) ?? { lines: [], verdicts: [] };
+    own.push(...closing.verdicts);
+    verdicts.push(...own);
+    lines.push(...own.map(describe), ...own.flatMap(skippedTests), ...closing.lines);
   }
-  const closing = plan.close?.(verdicts) ?? { lines: [], verdicts: [] };
-  verdicts.push(...closing.verdicts);
-  const lines = [...verdicts.map(describe), ...verdicts.flatMap(skippedTests), ...closing.lines];
   console.log(`\n${lines.join('\n')}`);
   conclude(sum(verdicts, 'passed'), sum(verdicts, 'failed'));
 } catch (error) {
   console.error(error);
   conclude(0, 1);
+}
+
+/** @param {readonly Stage[]} stages */
+async function runTrack(stages) {
+  const verdicts = [];
+  for (const stage of stages) {
+    console.log(`\n--- ${stage.name}${stage.background ? ', in the background' : ''}`);
+    const verdict = await runStage(stage);
+    if (stage.background) console.log(`\n--- ${describe(verdict)}\n${verdict.output.trimEnd()}`);
+    verdicts.push(verdict);
+  }
+  return verdicts;
 }
 
 /** A name of `plans.js`, or a file that exports `plan`. */

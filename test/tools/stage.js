@@ -1,8 +1,9 @@
-// Runs one stage of the test run: a command in a process group of its own, its output shown as it
-// comes, its time bounded. Whatever it leaves behind is ended and counts against it.
+// Runs one stage of the test run: a command in a process group of its own, its time bounded. Its output
+// is shown as it comes, or when it is through if it runs in the background. Whatever it leaves behind is
+// ended and counts against it.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -11,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * @property {string} name
  * @property {readonly string[]} command program and arguments
  * @property {number} limitSeconds the stage is ended and counted as failed after that time
+ * @property {boolean} [background] it only computes: it gives way to those beside it, whose tests measure time
  * @property {boolean} [jest] the command is Jest: its own numbers are counted, not just the stage
  * @property {number} [endLimitSeconds] how long anything may go on after the work is done
  * @property {Readonly<Record<string, string>>} [env] added to the environment
@@ -23,6 +25,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * @property {number} passed
  * @property {number} failed
  * @property {number} skipped
+ * @property {string} output what a stage in the background printed
  * @property {string} trouble why the stage failed beside failed tests, or empty
  * @property {object} [results] all that Jest tells
  */
@@ -32,6 +35,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * after the command has ended. Beyond that, something was left open.
  */
 const END_LIMIT_SECONDS = 10;
+
+/** Nice enough that a timer of a test in the foreground is not late for it. */
+const BACKGROUND_PRIORITY = 15;
 
 /** The process groups of the stages under way. */
 const groups = new Set();
@@ -49,24 +55,27 @@ export async function runStage(stage) {
   const folder = mkdtempSync(join(tmpdir(), 'stage-'));
   const resultsFile = join(folder, 'results.json');
   const start = performance.now();
+  const printed = [];
   try {
-    const trouble = await perform(stage, resultsFile);
+    const trouble = await perform(stage, resultsFile, (text) => printed.push(text));
     const seconds = (performance.now() - start) / 1000;
-    return { name: stage.name, seconds, ...count(stage, resultsFile, trouble) };
+    const output = printed.join('');
+    return { name: stage.name, seconds, output, ...count(stage, resultsFile, trouble) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 /** Resolves to what went wrong beside failed tests, or to an empty string. */
-async function perform(stage, resultsFile) {
+async function perform(stage, resultsFile, print) {
   const [program, ...args] = stage.command;
   const results = stage.jest ? ['--json', `--outputFile=${resultsFile}`] : [];
   const child = spawn(program, [...args, ...results], {
     detached: true,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', ...(stage.background ? ['pipe', 'pipe'] : ['inherit', 'inherit'])],
     env: { ...process.env, ...stage.env },
   });
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', print);
   const ended = new Promise((resolve) => {
     child.once('error', (error) => resolve(`could not be started: ${error.message}`));
     child.once('exit', (code, signal) => {
@@ -75,6 +84,8 @@ async function perform(stage, resultsFile) {
   });
   if (child.pid === undefined) return ended;
   groups.add(child.pid);
+  // What it starts from now on inherits that.
+  if (stage.background) setPriority(child.pid, BACKGROUND_PRIORITY);
   const late = new AbortController();
   const overdue = findOverdue(stage, resultsFile, late.signal);
   let trouble = await Promise.race([ended, overdue]);

@@ -200,7 +200,8 @@ function freezerOf({ cluster, plane }: Story & { readonly plane?: ControlPlane }
 }
 
 /** Declares the tests. */
-export function outageStories(): void {
+/** On the embedded server, which is frozen as a real one is. */
+export function embeddedOutageStories(): void {
   const embedded = isFull ? BY_DEFAULT : SHORT;
   tellEmbedded('Outages that no lock is lost by', LIMIT_MS, async (of) => {
     await survive(of, freezerOf(of), embedded);
@@ -209,7 +210,10 @@ export function outageStories(): void {
   tellEmbedded('Outage that ends belief while the lease still runs', LIMIT_MS, async (of) => {
     await giveUp(of, freezerOf(of), embedded);
   });
+}
 
+/** On a real control plane, with the timings by default: these take a minute. */
+export function realOutageStories(): void {
   tellOnControlPlane('Outage that ends belief while the lease still runs', LIMIT_MS, async (of) => {
     await giveUp(of, freezerOf(of), BY_DEFAULT);
   });

@@ -201,10 +201,14 @@ function tellObserved(
   });
 }
 
-/** Declares the tests. */
-export function rivalStories(): void {
+/** Those that take as long as leases last, and longer. */
+export function longRivalStories(): void {
   tellObserved('client-go waits while ours leads; each takes what the other lets go', takeTurns);
   tellObserved('Each takes over from a killed leader of the other kind', inherit);
+}
+
+/** Those of a few seconds. */
+export function rivalStories(): void {
   tellObserved('A release of client-go’s erases our record: given up at once', beErased);
   tellObserved('client-go takes a lock of ours at once when it is released', (of, observer) =>
     letGo(of, observer, false),
