@@ -35,8 +35,8 @@ export class Machine implements Clock {
   #suspendedAt: number | null = null;
   #suspendedMs = 0;
   #isDead = false;
-  /** When the loop last came back from a stall. */
-  awakeSince = 0;
+  #awakeSince = 0;
+  #awakeMonotonic = -1;
 
   constructor(
     name: string,
@@ -62,6 +62,16 @@ export class Machine implements Clock {
 
   get isStalled(): boolean {
     return this.#schedule.now < this.#stalledUntil;
+  }
+
+  /** When the loop last came back from a stall, in the world's time. */
+  get awakeSince(): number {
+    return this.#awakeSince;
+  }
+
+  /** The same on its own monotonic clock. */
+  get stalledUntil(): number {
+    return this.#awakeMonotonic;
   }
 
   /** Timers of the library that have not fired. */
@@ -174,7 +184,8 @@ export class Machine implements Clock {
   /** The loop comes to what has piled up: timers first, or the network first. */
   #wakeUp(): void {
     if (this.isStalled || this.#isDead) return;
-    this.awakeSince = this.#schedule.now;
+    this.#awakeSince = this.#schedule.now;
+    this.#awakeMonotonic = this.monotonic();
     const first: Kind = this.#chance.is(0.5) ? 'timer' : 'io';
     const waiting = this.#backlog.splice(0);
     const inOrder = [

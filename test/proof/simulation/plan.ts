@@ -99,7 +99,7 @@ const TIMINGS: readonly Timings[] = [
 
 export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const chance = new Chance(seed);
-  const timings = chance.pick(options.rival === undefined ? TIMINGS : TIMINGS.slice(0, 3));
+  const timings = chance.pick(TIMINGS);
   const lastsMs = chance.whole(25_000, 60_000);
   const processes = processesOf(chance, timings, options);
   const crowd = chance.is(0.04) ? ['c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'] : [];
