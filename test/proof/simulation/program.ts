@@ -63,7 +63,7 @@ export class Program {
         }
         return;
       case 'close':
-        return this.#settles('close', this.close());
+        return this.close();
     }
   }
 
@@ -88,12 +88,17 @@ export class Program {
     this.#settles(`last acquire of ${lock}`, run().catch(refused));
   }
 
-  async close(): Promise<void> {
+  readonly close = (): void => {
     if (this.#isClosing) return;
     this.#isClosing = true;
+    this.#settles('close', this.#close());
+  };
+
+  async #close(): Promise<void> {
     const start = this.machine.monotonic();
     await this.#client.close();
     this.#checkPromptness('close()', start);
+    await this.machine.sleep(1);
     if (this.machine.timers > 0) {
       this.#stage.violate('close', `${this.machine.id} has ${this.machine.timers} timers left`);
     }
@@ -216,7 +221,8 @@ export class Program {
 
   async #release(handle: LockHandle): Promise<void> {
     const start = this.machine.monotonic();
-    const wasLost = handle.loss !== null;
+    // One that a closed client gave back is told as lost, and may be confirmed all the same.
+    const wasLost = handle.loss !== null && handle.loss.reason !== 'released';
     const released = handle.release();
     this.#given.add(handle);
     const { machine } = this;

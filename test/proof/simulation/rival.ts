@@ -128,7 +128,12 @@ export class Rival {
     if (lease == null || holderOf(lease) !== this.machine.name) return;
     const now = isoMicro(this.machine.now().wall);
     const times = { acquireTime: now, renewTime: now };
-    await this.#write(lease, { ...lease.spec, ...times, holderIdentity: '', leaseDurationSeconds: 1 });
+    await this.#write(lease, {
+      ...lease.spec,
+      ...times,
+      holderIdentity: '',
+      leaseDurationSeconds: 1,
+    });
   }
 
   async #write(lease: LeaseObject | null, spec: LeaseObject['spec']): Promise<boolean> {

@@ -97,7 +97,11 @@ export class Witness {
     if (machine.isDead) return this.#end(chapter);
     const { now } = this.#schedule;
     const endsAt =
-      term === null ? Infinity : term.heldUntil === null ? -Infinity : machine.worldAt(term.heldUntil);
+      term === null
+        ? Infinity
+        : term.heldUntil === null
+          ? -Infinity
+          : machine.worldAt(term.heldUntil);
     const isAsked = term === null || (this.#asks && !machine.isStalled);
     const isHeld = isAsked ? believer.isHeld() : now < endsAt;
     if (!isHeld) {

@@ -65,6 +65,8 @@ class World implements Stage {
   #violation: Violation | null = null;
   #current: Machine | null = null;
   #incarnations = 0;
+  #isCalm = false;
+  #isClosing = false;
   #hash = 0;
   #events = 0;
 
@@ -75,7 +77,9 @@ class World implements Stage {
     const { leaseDurationMs, marginMs } = plan.timings;
     const count = (what: string): void => this.count(what);
     const violate = (promise: string, what: string): void => this.violate(promise, what);
-    const ours = new Set(plan.processes.filter(({ kind }) => kind === 'ours').map(({ name }) => name));
+    const ours = new Set(
+      plan.processes.filter(({ kind }) => kind === 'ours').map(({ name }) => name),
+    );
     const isOurs = (id: string): boolean => ours.has(id.split('.')[0] ?? '');
     this.#ledger = new Ledger(leaseDurationMs - marginMs, isOurs, violate);
     this.#api = new Api((change) => this.#changed(change));
@@ -131,13 +135,18 @@ class World implements Stage {
     for (const { at, act } of items) this.schedule.at(at, () => this.#do(act));
     const isThorough = seed % 8 === 0;
     await this.#until(lastsMs, () => false, isThorough);
-    if (processes.some(({ kind }) => kind !== 'ours')) return;
-    this.#calm();
-    await this.#until(lastsMs + this.#progressMs(), () => this.#isQuiet(), isThorough);
-    this.#checkProgress();
-    for (const program of this.#live_()) program.do({ kind: 'close', process: '', downMs: 0 });
+    if (this.#violation !== null || processes.some(({ kind }) => kind !== 'ours')) return;
+    this.schedule.in(0, () => this.#calm());
+    await this.#until(
+      lastsMs + this.#progressMs(),
+      () => this.#isCalm && this.#isQuiet(),
+      isThorough,
+    );
+    if (this.#violation === null) this.#checkProgress();
+    if (this.#violation !== null) return;
+    this.schedule.in(0, () => this.#closeAll());
     const end = this.schedule.now + CLOSES_MS;
-    await this.#until(end, () => this.#isQuiet(), isThorough);
+    await this.#until(end, () => this.#isClosing && this.#isQuiet(), isThorough);
     this.#checkEnd();
   }
 
@@ -260,16 +269,22 @@ class World implements Stage {
 
   /** Faults have stopped. */
   #calm(): void {
+    this.#isCalm = true;
     this.tell('-- faults stop');
     this.#weather.clear();
     this.network.bans.clear();
     for (const plan of this.plan.processes) this.#restart(plan);
-    for (const program of this.#live_()) {
+    for (const program of this.#services()) {
       program.machine.receive(() => {
         program.windDown();
         for (const lock of this.plan.locks) program.compete(lock, () => void this.#won.add(lock));
       });
     }
+  }
+
+  #closeAll(): void {
+    this.#isClosing = true;
+    for (const { machine, close } of this.#services()) machine.receive(close);
   }
 
   /** The record's duration, the longest gap between polls, an attempt; and work that drains before. */
@@ -279,7 +294,6 @@ class World implements Stage {
   }
 
   #checkProgress(): void {
-    if (this.#violation !== null) return;
     const lost = this.plan.locks.filter((lock) => !this.#won.has(lock));
     if (lost.length > 0) {
       this.violate('4', `nobody acquired ${lost.join(', ')} within ${this.#progressMs()} ms`);
@@ -288,19 +302,19 @@ class World implements Stage {
 
   #checkEnd(): void {
     if (this.#violation !== null) return;
-    for (const { machine, pending } of [...this.#live_(), ...this.#retired]) {
+    for (const { machine, pending } of [...this.#services(), ...this.#retired]) {
       if (machine.isDead || pending.size === 0) continue;
       this.violate('settle', `${machine.id}: not settled: ${[...pending].join(', ')}`);
     }
   }
 
   #isQuiet(): boolean {
-    return [...this.#live_(), ...this.#retired].every(
+    return [...this.#services(), ...this.#retired].every(
       ({ machine, pending }) => machine.isDead || pending.size === 0,
     );
   }
 
-  #live_(): Program[] {
+  #services(): Program[] {
     return [...this.#programs.values()].filter((one) => one instanceof Program);
   }
 
