@@ -30,6 +30,8 @@ export class Candidacy {
   #cooldown: Promise<void>;
   #work: Promise<void>;
   #hasLed = false;
+  readonly #pauses = new Set<() => void>();
+  #isOver = false;
 
   constructor(
     name: string,
@@ -72,6 +74,8 @@ export class Candidacy {
     } catch (error) {
       if (signal?.aborted !== true || error !== signal.reason) throw error;
     } finally {
+      this.#isOver = true;
+      for (const cancel of this.#pauses) cancel();
       wait.done();
       letGo?.();
     }
@@ -181,9 +185,20 @@ export class Candidacy {
 
   /** Beside any longer time to stay out that was asked for before. */
   #stayOut(ms: number, since = Promise.resolve()): void {
-    const pause = (): Promise<void> =>
-      new Promise((resolve) => void this.#host.clock.after(ms, resolve));
-    this.#cooldown = Promise.all([this.#cooldown, since.then(pause)]).then(() => undefined);
+    const pause = since.then(() => this.#pause(ms));
+    this.#cooldown = Promise.all([this.#cooldown, pause]).then(() => undefined);
+  }
+
+  /** Cut short when the run is over: nobody waits for it any more. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#isOver) return;
+      const cancel = this.#host.clock.after(ms, () => {
+        this.#pauses.delete(cancel);
+        resolve();
+      });
+      this.#pauses.add(cancel);
+    });
   }
 
   #newLeaderTeller(): (leader: Leader | null) => void {

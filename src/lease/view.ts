@@ -127,7 +127,9 @@ export class LeaseView {
 
   #leave(listener: ViewListener): void {
     this.#listeners.delete(listener);
-    if (this.#listeners.size > 0 || this.#stopLingering !== null) return;
+    // Once closed there is no watch to keep, and nobody who comes back.
+    const isWatching = this.#subscription !== null;
+    if (!isWatching || this.#listeners.size > 0 || this.#stopLingering !== null) return;
     this.#stopLingering = this.clock.after(LINGER_MS, () => {
       this.close();
       this.onIdle();

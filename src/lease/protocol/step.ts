@@ -147,7 +147,9 @@ function holdingStep(state: Holding, now: Instant, terms: Terms): Step {
 function vacatingStep(state: Vacating, now: Instant, terms: Terms): Step {
   const { sight } = state;
   if (isBusy(state)) return wait(state.giveUpAt - now.monotonic);
-  if (now.monotonic < state.retryAt) return wait(state.retryAt - now.monotonic);
+  if (now.monotonic < state.retryAt) {
+    return wait(Math.min(state.retryAt, state.giveUpAt) - now.monotonic);
+  }
   if (sight.kind === 'unknown') return { do: 'read', why: 'doubt' };
   if (state.readAt !== null) return readWhenDue(state.readAt, now.monotonic);
   if (sight.kind !== 'present') return wait(state.giveUpAt - now.monotonic);

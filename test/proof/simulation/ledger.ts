@@ -1,0 +1,86 @@
+import type { Change, LeaseObject } from './api.js';
+
+/** A broken promise of DESIGN, or another duty by its name. */
+export interface Violation {
+  readonly promise: string;
+  readonly what: string;
+}
+
+export type Violate = (promise: string, what: string) => void;
+
+interface Mark {
+  readonly nonce: string;
+  readonly token: bigint;
+}
+
+const TERM = 'sync.metaparticle.io/term';
+
+/** What can be told from committed writes alone, by somebody who sees each of them and who made it. */
+export class Ledger {
+  /** Until when a term's landed writes let it believe, in elapsed time of its own machine. */
+  readonly #covered = new Map<string, number>();
+  readonly #owners = new Map<string, string>();
+  readonly #tokens = new Map<string, bigint>();
+  readonly #beliefMs: number;
+  readonly #ours: (machine: string) => boolean;
+  readonly #violate: Violate;
+
+  constructor(beliefMs: number, ours: (machine: string) => boolean, violate: Violate) {
+    this.#beliefMs = beliefMs;
+    this.#ours = ours;
+    this.#violate = violate;
+  }
+
+  coveredUntil(nonce: string): number {
+    return this.#covered.get(nonce) ?? -Infinity;
+  }
+
+  note(change: Change): void {
+    if (!this.#ours(change.by)) return;
+    const [before, after] = [markOf(change.before), markOf(change.after)];
+    if (after !== null) this.#credit(change, after);
+    if (after !== null && after.nonce !== before?.nonce) this.#acquired(change, after);
+    if (holderOf(change.before) !== '' && holderOf(change.after) === '') {
+      this.#vacated(change, before);
+    }
+  }
+
+  #credit({ by, sentAt }: Change, { nonce }: Mark): void {
+    const until = sentAt + this.#beliefMs;
+    this.#covered.set(nonce, Math.max(this.coveredUntil(nonce), until));
+    const owner = this.#owners.get(nonce) ?? by;
+    if (owner !== by) this.#violate('5', `${by} wrote into the term of ${owner}`);
+    this.#owners.set(nonce, owner);
+  }
+
+  #acquired({ name, by, before, version }: Change, { token }: Mark): void {
+    const last = this.#tokens.get(name) ?? 0n;
+    if (token <= last) {
+      this.#violate('2', `${name}: ${by} took token ${token} in version ${version} after ${last}`);
+    }
+    if (String(token) !== before?.metadata.resourceVersion) {
+      this.#violate('2', `${name}: token ${token} of ${by} is not the version it replaced`);
+    }
+    this.#tokens.set(name, token);
+  }
+
+  #vacated({ name, by, before, after }: Change, mark: Mark | null): void {
+    if (mark !== null && after !== null && this.#owners.get(mark.nonce) === by) return;
+    const act = after === null ? 'deleted' : 'vacated';
+    this.#violate('5', `${name}: ${by} ${act} the record of ${holderOf(before)}`);
+  }
+}
+
+export function holderOf(lease: LeaseObject | null): string {
+  return lease?.spec.holderIdentity ?? '';
+}
+
+/** The term annotation, where it speaks for the record that it stands beside. */
+function markOf(lease: LeaseObject | null): Mark | null {
+  const text = lease?.metadata.annotations?.[TERM];
+  if (lease === null || text === undefined || holderOf(lease) === '') return null;
+  const mark = JSON.parse(text) as Record<'nonce' | 'token' | 'holder' | 'renewTime', string>;
+  const { holderIdentity, renewTime } = lease.spec;
+  if (mark.holder !== holderIdentity || mark.renewTime !== renewTime) return null;
+  return { nonce: mark.nonce, token: BigInt(mark.token) };
+}
