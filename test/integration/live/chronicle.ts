@@ -1,5 +1,5 @@
 // What contenders wrote in their diaries, read as it grows: beliefs and their ends.
-import { open, readdir } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Belief } from '../../proof/history/history.js';
 import type { ContenderLine } from '../workers/contender.js';
@@ -29,7 +29,10 @@ export class Chronicle {
   readonly #folder: string;
   readonly #offsets = new Map<string, number>();
   readonly #terms = new Map<string, Open>();
+  readonly #retired = new Set<string>();
   #losses: Ended[] = [];
+  #updating = Promise.resolve();
+  /** How many there were. */
   terms = 0;
 
   constructor(folder: string) {
@@ -44,16 +47,20 @@ export class Chronicle {
     return this.#losses.filter(({ at }) => at >= since);
   }
 
+  /** Reads this process's diary from now on. */
+  follow(process: string): void {
+    this.#offsets.set(process, 0);
+  }
+
+  /** It has ended: its diary is read once more, and no longer. */
+  retire(process: string): void {
+    this.#retired.add(process);
+  }
+
   /** Reads what is new. */
   async update(): Promise<void> {
-    for (const name of await readdir(this.#folder)) {
-      if (!name.endsWith('.jsonl')) continue;
-      const text = await this.#tail(name);
-      const process = name.slice(0, -'.jsonl'.length);
-      for (const line of text.split('\n')) {
-        if (line !== '') this.#take(process, JSON.parse(line) as ContenderLine);
-      }
-    }
+    this.#updating = this.#updating.then(() => this.#readAll());
+    await this.#updating;
   }
 
   /** Forgets what is long over, so that memory stays bounded; the newest of each lease stays. */
@@ -68,17 +75,26 @@ export class Chronicle {
     this.#losses = this.#losses.filter((loss) => loss.at > at - REMEMBERED_MS);
   }
 
+  async #readAll(): Promise<void> {
+    for (const [process, from] of this.#offsets) {
+      const isOver = this.#retired.delete(process);
+      const text = await this.#tail(process, from);
+      for (const line of text.split('\n')) {
+        if (line !== '') this.#take(process, JSON.parse(line) as ContenderLine);
+      }
+      if (isOver) this.#offsets.delete(process);
+      else this.#offsets.set(process, from + Buffer.byteLength(text));
+    }
+  }
+
   /** Whole lines only: the last one may still be written. */
-  async #tail(name: string): Promise<string> {
-    const file = await open(join(this.#folder, name));
+  async #tail(process: string, from: number): Promise<string> {
+    const file = await open(join(this.#folder, `${process}.jsonl`));
     try {
-      const from = this.#offsets.get(name) ?? 0;
       const { size } = await file.stat();
       const buffer = Buffer.alloc(size - from);
       await file.read(buffer, 0, buffer.length, from);
-      const whole = buffer.subarray(0, buffer.lastIndexOf(0x0a) + 1);
-      this.#offsets.set(name, from + whole.length);
-      return whole.toString('utf8');
+      return buffer.subarray(0, buffer.lastIndexOf(0x0a) + 1).toString('utf8');
     } finally {
       await file.close();
     }

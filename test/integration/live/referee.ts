@@ -13,6 +13,10 @@ export interface Outcome {
   readonly losses: number;
   readonly lostNeedlessly: number;
   readonly longestGapMs: number;
+  /** From the last commit of one holder to the first of the next; 0 without any where nothing hindered it. */
+  readonly longestTakeoverMs: number;
+  /** That nothing excuses. */
+  readonly overlaps: number;
   readonly excusedOverlaps: number;
   readonly longestExcusedMs: number;
   readonly violations: readonly string[];
@@ -57,19 +61,23 @@ export function assess(
       justified.leases?.includes(lease) !== true,
   );
   const boundMs = timings.leaseDurationMs + TAKEOVER_SLACK_MS;
-  const late = witness
-    .takeoversSince(from)
-    .filter((one) => troupe.leases.includes(one.lease) && one.afterMs > boundMs)
-    .filter(() => justified.hindersTakeover !== true);
+  const takeovers =
+    justified.hindersTakeover === true
+      ? []
+      : witness.takeoversSince(from).filter(({ lease }) => troupe.leases.includes(lease));
+  const late = takeovers.filter(({ afterMs }) => afterMs > boundMs);
+  const inexcusable = fresh.filter(({ excusedBy }) => excusedBy === null);
   return {
     fault,
     losses: losses.length,
     lostNeedlessly: needless.length,
     longestGapMs: longestGap(mine, from),
+    longestTakeoverMs: Math.max(0, ...takeovers.map(({ afterMs }) => afterMs)),
+    overlaps: inexcusable.length,
     excusedOverlaps: excused.length,
     longestExcusedMs: Math.max(0, ...excused.map(({ durationMs }) => durationMs)),
     violations: [
-      ...fresh.filter(({ excusedBy }) => excusedBy === null).map(({ what }) => what),
+      ...inexcusable.map(({ what }) => what),
       ...tokens,
       ...register,
       ...needless.map(

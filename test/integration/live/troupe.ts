@@ -8,6 +8,8 @@ import type { ContenderCalls, ContenderSettings, Wanted } from '../workers/conte
 import type { Crew, Worker } from '../workers/crew.js';
 import { now } from '../workers/time.js';
 import type { OutsiderWrite } from '../../proof/history/history.js';
+import type { Guard } from '../control-plane/guard.js';
+import type { Chronicle } from './chronicle.js';
 import { Proxy } from './proxy.js';
 import type { Witness } from './witness.js';
 
@@ -29,14 +31,17 @@ export interface Ground {
   readonly registerPort: number;
   readonly cert: Buffer;
   readonly key: Buffer;
-  readonly overstaysMs: number;
-  /** Told whenever processes come or go. */
-  readonly changed: () => void;
+  readonly chronicle: Chronicle;
+  /** Its watchdog ends every process that is left. */
+  readonly guard: Guard;
+  readonly pids: Set<number>;
 }
 
 /** A place in a troupe, taken by one process after the other. */
 export class Member {
   identity = '';
+  /** Deaths that nobody caused. */
+  readonly crashes: string[] = [];
   #worker: Worker<ContenderCalls> | undefined;
   #lives = 0;
 
@@ -54,12 +59,24 @@ export class Member {
 
   async enter(): Promise<void> {
     this.identity = `${this.name}-${++this.#lives}`;
-    this.#worker = await this.launch(this.identity);
+    const { identity } = this;
+    const worker = await this.launch(identity);
+    this.#worker = worker;
+    void worker.exited.then(({ code, signal }) => {
+      if (this.#worker !== worker) return;
+      this.#worker = undefined;
+      this.crashes.push(`${identity} ended by itself: ${code ?? signal ?? ''}`);
+    });
+  }
+
+  async leave(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await worker?.kill();
   }
 
   async killAndReplace(afterMs: number): Promise<void> {
-    await this.#worker?.kill();
-    this.#worker = undefined;
+    await this.leave();
     await sleep(afterMs);
     await this.enter();
   }
@@ -94,6 +111,8 @@ export interface TroupeOptions {
   readonly timings: Timings;
   readonly witness: Witness;
   readonly random: () => number;
+  /** A planted fault: its members believe for so much longer than they should. */
+  readonly overstaysMs?: number;
 }
 
 export class Troupe {
@@ -152,7 +171,12 @@ export class Troupe {
     this.outsiders.push({ lock, at: now(), what });
   }
 
+  get crashes(): string[] {
+    return this.members.flatMap(({ crashes }) => crashes);
+  }
+
   async close(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.leave()));
     await Promise.all(this.members.map(({ proxy }) => proxy.close()));
   }
 
@@ -169,15 +193,20 @@ export class Troupe {
     const kubeConfigFile = join(ground.folder, `${name}.kubeconfig`);
     await writeFile(kubeConfigFile, configOf(cluster, proxy.url, tokenFile), { mode: 0o600 });
     const member = new Member(name, proxy, user, tokenFile, async (identity) => {
-      const { registerPort, overstaysMs } = ground;
+      const { registerPort, chronicle, pids, guard } = ground;
       const diary = join(ground.folder, `${identity}.jsonl`);
-      const options: ContenderSettings['options'] = timings;
-      const settings: ContenderSettings = {
-        ...{ identity, options, wanted: this.wanted, diary, registerPort, overstaysMs },
-      };
+      const own = { identity, options: timings, wanted: this.wanted, diary, registerPort };
+      const settings: ContenderSettings = { ...own, overstaysMs: options.overstaysMs ?? 0 };
       const place = { ...cluster, kubeConfigFile };
       const worker = await ground.crew.start<ContenderCalls>('contender', place, settings);
-      ground.changed();
+      chronicle.follow(identity);
+      pids.add(worker.pid);
+      guard.watch([...pids]);
+      void worker.exited.then(() => {
+        chronicle.retire(identity);
+        pids.delete(worker.pid);
+        guard.watch([...pids]);
+      });
       return worker;
     });
     await member.enter();
