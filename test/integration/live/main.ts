@@ -44,9 +44,7 @@ function supply(acts: readonly Act[], dice: () => number): () => Act | undefined
 
 const tally = new Tally();
 const world = await World.open();
-let isInterrupted = false;
 process.once('SIGINT', () => {
-  isInterrupted = true;
   void world.close(true).then(() => process.exit(130));
 });
 
@@ -102,7 +100,7 @@ try {
   clearInterval(ticking);
 }
 const hasFailed = tally.violations.length > 0;
-if (!isInterrupted) await world.close(hasFailed);
+await world.close(hasFailed);
 summarize();
 if (hasFailed) say(`diaries are kept in ${world.folder}`);
 const { passed, failed } = tally.verdict;

@@ -67,6 +67,7 @@ export class Member {
       this.#worker = undefined;
       this.crashes.push(`${identity} ended by itself: ${code ?? signal ?? ''}`);
     });
+    await worker.call('attend', undefined);
   }
 
   async leave(): Promise<void> {

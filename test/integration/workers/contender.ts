@@ -49,6 +49,7 @@ export type ContenderCalls = typeof calls;
 
 /** As far as this program reads the protocol's own values. */
 interface Detail {
+  readonly event: { readonly live?: boolean };
   readonly after: {
     readonly heldUntil?: number;
     readonly end?: { readonly how: string; readonly reason?: string };
@@ -84,6 +85,8 @@ const client = new LeaseClient({ identity, onWarning: () => undefined });
 const terms = new Map<string, Term>();
 /** What the public interface says of each lease that was won. */
 const questions = new Map<string, () => boolean>();
+/** Leases that a watch has told of. */
+const listened = new Set<string>();
 const elections = new Map<string, Election>();
 
 function note(line: ContenderLine): void {
@@ -92,8 +95,10 @@ function note(line: ContenderLine): void {
 
 subscribe(diagnosticsChannels.event, (message) => {
   const { lease, nonce: term, before, after, token, detail } = message as EventMessage;
-  const { heldUntil, end } = (detail as Detail).after;
+  const { event: what, after: state } = detail as Detail;
+  const { heldUntil, end } = state;
   const at = now();
+  if (what.live === true) listened.add(lease);
   if (after === 'holding' && heldUntil !== undefined) {
     const until = at + heldUntil - systemClock.now().elapsed + overstaysMs;
     believe({ lease, term, token: String(token), until }, at);
@@ -181,6 +186,13 @@ const calls = {
     questions.set(lease, () => election.isLeader());
     elections.set(name, election);
     void insist(lease, () => election.run());
+  },
+
+  /** Resolves when it listens to all it wants: from then on it counts from what it sees. */
+  attend: async (): Promise<void> => {
+    while (wanted.some(({ name, namespace }) => !listened.has(`${namespace}/${name}`))) {
+      await sleep(ASK_EVERY_MS);
+    }
   },
 
   stepDown: async (name: string): Promise<void> => {
