@@ -134,8 +134,9 @@ export class RawWatch {
       if (!('text' in event)) this.#push(event as unknown as WatchEvent);
     });
     lines.once('close', () => this.#push('end'));
-    // A broken connection ends the stream too: readline closes with its input.
-    response.on('error', () => undefined);
+    // A broken connection is an end like any other.
+    lines.on('error', () => undefined);
+    response.on('error', () => undefined).once('close', () => lines.close());
   }
 
   /** The next event, `end` after the last one, or `silent` when none comes in time. */

@@ -1,20 +1,17 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { AnotherServer } from './another.js';
 import type { Binaries } from './binaries.js';
+import { freePort } from './daemon.js';
 import type { Daemon } from './daemon.js';
 import type { ClientCertificate, Tokens } from './files.js';
+import { Guard } from './guard.js';
 import { prepare } from './prepare.js';
 import type { LocalCluster, Prepared, Program } from './prepare.js';
 import { ask } from './probe.js';
-
-const START_LIMIT_MS = 60_000;
+import { START_LIMIT_MS, untilReady, versionOf } from './ready.js';
 
 /** A running kube-apiserver and etcd that are ours. Ends with this process at the latest. */
 export class ControlPlane implements LocalCluster {
@@ -27,10 +24,14 @@ export class ControlPlane implements LocalCluster {
   readonly tokens: Tokens;
   readonly clientCertificate: ClientCertificate | undefined;
   #version = '';
+  readonly etcdUrl: string;
+  /** The key of the certificate in `caFile`: who has both can pass for the API server. */
+  readonly keyFile: string;
   readonly #folder: string;
-  readonly #etcdUrl: string;
   readonly #daemons: Readonly<Record<Program, Daemon>>;
-  readonly #watchdog: ChildProcess;
+  readonly #serverDaemon: Prepared['serverDaemon'];
+  readonly #others: AnotherServer[] = [];
+  readonly #guard: Guard;
 
   /** As `startControlPlane`, with programs already at hand. */
   static async start(
@@ -59,9 +60,11 @@ export class ControlPlane implements LocalCluster {
     this.tokens = prepared.tokens;
     this.clientCertificate = prepared.clientCertificate;
     this.#folder = prepared.folder;
-    this.#etcdUrl = prepared.etcdUrl;
+    this.etcdUrl = prepared.etcdUrl;
+    this.keyFile = prepared.keyFile;
     this.#daemons = prepared.daemons;
-    this.#watchdog = startWatchdog(prepared.folder);
+    this.#serverDaemon = prepared.serverDaemon;
+    this.#guard = new Guard(prepared.folder);
   }
 
   get version(): string {
@@ -93,15 +96,32 @@ export class ControlPlane implements LocalCluster {
   ): Promise<void> {
     await this.#daemons[program].end(signal);
     this.#daemons[program].start();
-    this.#tellWatchdog();
+    this.#tellGuard();
     await this.#ready();
   }
 
-  /** Ends both programs and removes all files. May be called twice. */
+  /**
+   * Starts another API server on the same etcd, with the same certificate and users. Resolves when it is ready.
+   *
+   * @param etcdUrl what it takes for etcd, e.g. something slow in between
+   */
+  async addServer(etcdUrl = this.etcdUrl): Promise<AnotherServer> {
+    const port = await freePort();
+    const access = { ...this.#access(), server: `https://127.0.0.1:${port}` };
+    const daemon = this.#serverDaemon(port, etcdUrl);
+    const another = new AnotherServer(access, daemon, () => this.#tellGuard());
+    this.#others.push(another);
+    await another.start();
+    return another;
+  }
+
+  /** Ends all programs and removes all files. May be called twice. */
   async stop(): Promise<void> {
-    await Promise.all([this.#daemons.apiserver.end(), this.#daemons.etcd.end()]);
+    const others = this.#others.map((other) => other.end());
+    await Promise.all([this.#daemons.apiserver.end(), ...others]);
+    await this.#daemons.etcd.end();
     await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
-    this.#watchdog.stdin?.end('done\n');
+    this.#guard.dismiss();
   }
 
   /** What another process needs to know, as plain data. */
@@ -116,13 +136,12 @@ export class ControlPlane implements LocalCluster {
 
   async #launch(): Promise<void> {
     this.#daemons.etcd.start();
-    this.#tellWatchdog();
+    this.#tellGuard();
     await this.#prime();
     this.#daemons.apiserver.start();
-    this.#tellWatchdog();
+    this.#tellGuard();
     await this.#ready();
-    const { body } = await ask(`${this.server}/version`, this.#credentials());
-    this.#version = (JSON.parse(body) as { gitVersion: string }).gitVersion;
+    this.#version = await versionOf(this.#access());
   }
 
   /**
@@ -135,7 +154,7 @@ export class ControlPlane implements LocalCluster {
     for (let writes = 0; writes < 2;) {
       if (this.#daemons.etcd.failure !== undefined) throw new Error(this.#daemons.etcd.failure);
       if (performance.now() > deadline) throw new Error(this.#daemons.etcd.logTail());
-      const answer = ask(`${this.#etcdUrl}/v3/kv/put`, { method: 'POST' }, body);
+      const answer = ask(`${this.etcdUrl}/v3/kv/put`, { method: 'POST' }, body);
       const done = await answer.then(
         ({ status }) => status === 200,
         () => false,
@@ -145,54 +164,17 @@ export class ControlPlane implements LocalCluster {
     }
   }
 
-  async #ready(): Promise<void> {
-    const deadline = performance.now() + START_LIMIT_MS;
-    let last = 'no answer yet';
-    while (performance.now() < deadline) {
-      for (const daemon of Object.values(this.#daemons)) {
-        if (daemon.failure !== undefined) throw new Error(daemon.failure);
-      }
-      try {
-        last = await this.#probe();
-        if (last === '') return;
-      } catch (error) {
-        last = String(error);
-      }
-      await sleep(100);
-    }
-    const log = this.#daemons.apiserver.logTail();
-    throw new Error(`kube-apiserver is not ready after ${START_LIMIT_MS} ms: ${last}\n${log}`);
+  #ready(): Promise<void> {
+    return untilReady(this.#access(), Object.values(this.#daemons));
   }
 
-  /** Empty when the API server says it is ready and a read goes through to etcd. */
-  async #probe(): Promise<string> {
-    for (const path of ['/readyz', '/api/v1/namespaces/default']) {
-      const { status, body } = await ask(this.server + path, this.#credentials());
-      if (status !== 200) return `${path}: ${status} ${body}`;
-    }
-    return '';
+  #access(): { server: string; caFile: string; adminToken: string } {
+    const { server, caFile, adminToken } = this;
+    return { server, caFile, adminToken };
   }
 
-  #credentials(): { ca: Buffer; headers: Record<string, string> } {
-    const headers = { authorization: `Bearer ${this.adminToken}` };
-    return { ca: readFileSync(this.caFile), headers };
+  #tellGuard(): void {
+    const programs = [...Object.values(this.#daemons), ...this.#others];
+    this.#guard.watch(programs.flatMap(({ pid }) => pid ?? []));
   }
-
-  #tellWatchdog(): void {
-    const pids = Object.values(this.#daemons).flatMap(({ pid }) => pid ?? []);
-    this.#watchdog.stdin?.write(`pids ${pids.join(' ')}\n`);
-  }
-}
-
-function startWatchdog(folder: string): ChildProcess {
-  const script = fileURLToPath(new URL('watchdog.js', import.meta.url));
-  // A group of its own, so that an interrupt from the keyboard leaves it to do its work.
-  const watchdog = spawn(process.execPath, [script, folder], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  watchdog.unref();
-  // The pipe is a socket, but its type does not say so.
-  if (watchdog.stdin instanceof Socket) watchdog.stdin.unref();
-  return watchdog;
 }

@@ -34,6 +34,9 @@ export type Program = 'apiserver' | 'etcd';
 export interface Prepared extends Omit<LocalCluster, 'kind' | 'version' | 'pids'> {
   readonly folder: string;
   readonly etcdUrl: string;
+  readonly keyFile: string;
+  /** One more API server beside the one of `daemons`. */
+  readonly serverDaemon: (port: number, etcdUrl: string) => Daemon;
   readonly daemons: Readonly<Record<Program, Daemon>>;
 }
 
@@ -54,15 +57,20 @@ export async function prepare(
       ? undefined
       : await writeClientCertificate(binaries.certificate, at('client'));
   const etcdUrl = `http://127.0.0.1:${etcdPort}`;
-  const args = [...apiserverArgs(at, port, etcdUrl, clientCertificate?.ca), ...extraArgs];
+  const serverDaemon = (ownPort: number, ownEtcdUrl: string): Daemon => {
+    const args = apiserverArgs(at, ownPort, ownEtcdUrl, clientCertificate?.ca);
+    const log = at(`apiserver-${ownPort}.log`);
+    return new Daemon(binaries.apiserver, [...args, ...extraArgs], log);
+  };
   const etcd = etcdArgs(at, etcdUrl, `http://127.0.0.1:${peerPort}`);
   return {
     source: binaries.source,
     kubeConfigFile: at('kubeconfig'),
     daemons: {
-      apiserver: new Daemon(binaries.apiserver, args, at('apiserver.log')),
+      apiserver: serverDaemon(port, etcdUrl),
       etcd: new Daemon(binaries.etcd, etcd, at('etcd.log')),
     },
+    ...{ serverDaemon, keyFile: at('apiserver/apiserver.key') },
     ...{ folder, etcdUrl, server, caFile, adminToken, tokens, clientCertificate },
   };
 }

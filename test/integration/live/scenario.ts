@@ -1,0 +1,33 @@
+import type { ControlPlane } from '../control-plane.js';
+import type { AnotherServer } from '../control-plane/another.js';
+import type { Pipe } from './pipe.js';
+import type { Troupe } from './troupe.js';
+
+/** Which terms a fault justifies to lose: those of some processes, of some leases, or all. */
+export interface Justified {
+  readonly members?: readonly string[];
+  readonly leases?: readonly string[];
+  readonly everything?: boolean;
+  /** Nobody can take over while it lasts, so there is no bound for takeovers. */
+  readonly hindersTakeover?: boolean;
+}
+
+export interface Scenario {
+  readonly name: string;
+  /** A choice of them is part of every test run. */
+  readonly quick?: boolean;
+  /** Injects the fault and ends it; resolves with what it justifies. */
+  readonly inject: (troupe: Troupe) => Promise<Justified>;
+}
+
+/** Two API servers on one etcd, the second one behind a pipe that may lag. */
+export interface Servers {
+  readonly plane: ControlPlane;
+  readonly second: AnotherServer;
+  readonly pipe: Pipe;
+}
+
+/** Stops servers: nothing else may run on them. */
+export interface ServerScenario extends Omit<Scenario, 'inject'> {
+  readonly inject: (troupe: Troupe, servers: Servers) => Promise<Justified>;
+}

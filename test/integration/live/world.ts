@@ -1,0 +1,118 @@
+// All that a run needs: control planes of its own, troupes on them, and what observes them.
+import { readFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startControlPlane } from '../control-plane.js';
+import type { ControlPlane } from '../control-plane.js';
+import { Guard } from '../control-plane/guard.js';
+import type { GuardedWrite } from '../../proof/history/history.js';
+import type { Cluster } from '../cluster.js';
+import { openReal } from '../open.js';
+import type { RawTarget } from '../raw.js';
+import { Crew } from '../workers/crew.js';
+import { now } from '../workers/time.js';
+import { Chronicle } from './chronicle.js';
+import { Pipe } from './pipe.js';
+import { Register } from './register.js';
+import type { Servers } from './scenario.js';
+import { Troupe } from './troupe.js';
+import type { Ground, TroupeOptions } from './troupe.js';
+import { Witness } from './witness.js';
+
+type TroupeWishes = Pick<TroupeOptions, 'name' | 'size' | 'timings' | 'random' | 'overstaysMs'>;
+
+const WRITES_KEPT_MS = 120_000;
+
+/** Anything that is to be ended; the last one first. */
+type Ending = () => unknown;
+
+export class World {
+  readonly #endings: Ending[] = [];
+  readonly #crew = new Crew();
+  #writes: GuardedWrite[] = [];
+
+  static async open(): Promise<World> {
+    const folder = await mkdtemp(join(tmpdir(), 'live-'));
+    return new World(folder, await Register.start());
+  }
+
+  readonly chronicle: Chronicle;
+  readonly #guard: Guard;
+  readonly #pids = new Set<number>();
+
+  private constructor(
+    readonly folder: string,
+    private readonly register: Register,
+  ) {
+    this.chronicle = new Chronicle(folder);
+    this.#guard = new Guard(folder);
+  }
+
+  /** A control plane that no fault stops, with a way to put troupes on it. */
+  async calm(): Promise<(wishes: TroupeWishes) => Promise<Troupe>> {
+    const plane = await this.#startPlane();
+    return this.#stage(plane, [plane.server]);
+  }
+
+  /** A control plane with two API servers to be stopped, and one troupe, spread over both. */
+  async stormy(wishes: TroupeWishes): Promise<{ troupe: Troupe; servers: Servers }> {
+    const plane = await this.#startPlane();
+    const pipe = await Pipe.start(plane.etcdUrl);
+    this.#endings.push(() => pipe.close());
+    const second = await plane.addServer(pipe.url);
+    const start = await this.#stage(plane, [plane.server, second.server]);
+    return { troupe: await start(wishes), servers: { plane, second, pipe } };
+  }
+
+  /** What was written to the register lately. */
+  writes(): readonly GuardedWrite[] {
+    const all = [...this.#writes, ...this.register.take()];
+    const greatest = new Map<string, GuardedWrite>();
+    for (const write of all) {
+      const other = greatest.get(write.lock);
+      if (write.accepted && (other === undefined || write.token > other.token)) {
+        greatest.set(write.lock, write);
+      }
+    }
+    const since = now() - WRITES_KEPT_MS;
+    this.#writes = all.filter((one) => one.at > since || greatest.get(one.lock) === one);
+    return this.#writes;
+  }
+
+  /** @param keeps the diaries, for whoever looks for the reason of a failure */
+  async close(keeps = false): Promise<void> {
+    await this.#crew.disband();
+    for (const end of this.#endings.reverse()) await end();
+    await this.register.close();
+    if (!keeps) await rm(this.folder, { recursive: true, force: true });
+    this.#guard.dismiss();
+  }
+
+  async #startPlane(): Promise<ControlPlane> {
+    const plane = await startControlPlane();
+    if (plane.kind === 'none') throw new Error(plane.reason);
+    this.#endings.push(() => plane.stop());
+    return plane;
+  }
+
+  async #stage(
+    plane: ControlPlane,
+    servers: readonly string[],
+  ): Promise<(wishes: TroupeWishes) => Promise<Troupe>> {
+    const [cert, key] = [await readFile(plane.caFile), await readFile(plane.keyFile)];
+    const cluster: Cluster = await openReal(plane);
+    const headers = { authorization: `Bearer ${plane.adminToken}` };
+    const targets = servers.map((server): RawTarget => ({ server, headers, tls: { ca: cert } }));
+    const witness = new Witness(targets);
+    this.#endings.push(() => witness.close());
+    const ground: Ground = {
+      ...{ crew: this.#crew, folder: this.folder, registerPort: this.register.port, cert, key },
+      ...{ chronicle: this.chronicle, guard: this.#guard, pids: this.#pids },
+    };
+    return async (wishes) => {
+      const troupe = await Troupe.start(ground, { ...wishes, cluster, servers, witness });
+      this.#endings.push(() => troupe.close());
+      return troupe;
+    };
+  }
+}

@@ -1,0 +1,214 @@
+// A process that wants locks and leads elections, again and again, whatever happens; it writes down what it
+// believes, and writes to a register while it believes to be allowed to.
+import { subscribe } from 'node:diagnostics_channel';
+import { openSync, writeSync } from 'node:fs';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Election, LeaseClient, Lock, diagnosticsChannels } from '../../../src/index.js';
+import type { EventMessage, LeaseOptions } from '../../../src/index.js';
+import { systemClock } from '../../../src/lease/clock.js';
+import { serve, settings } from './serve.js';
+import { now } from './time.js';
+
+/** A Lease that is wanted. */
+export interface Wanted {
+  readonly kind: 'lock' | 'election';
+  readonly name: string;
+  /** A lock is kept so long, then given back; without it, until it is lost. */
+  readonly holdMs?: number;
+  readonly namespace: string;
+}
+
+export interface ContenderSettings {
+  readonly identity: string;
+  readonly options: LeaseOptions;
+  readonly wanted: readonly Wanted[];
+  /** File that gets a `ContenderLine` for all that matters, at once: nothing is lost with a killed process. */
+  readonly diary: string;
+  readonly registerPort: number;
+  /** A planted fault: goes on to believe for so long. */
+  readonly overstaysMs?: number;
+}
+
+/** Times are those of `now()`, leases are `namespace/name`, a term is its nonce. */
+export type ContenderLine = { readonly at: number; readonly lease: string } & (
+  | {
+      readonly event: 'won';
+      readonly term: string;
+      readonly token: string;
+      /** Believes until then, unless it is told otherwise. */
+      readonly until: number;
+    }
+  | { readonly event: 'extended'; readonly term: string; readonly until: number }
+  | { readonly event: 'ended'; readonly term: string; readonly reason: string }
+  /** An attempt that was refused. */
+  | { readonly event: 'failed'; readonly error: string }
+);
+
+export type ContenderCalls = typeof calls;
+
+/** As far as this program reads the protocol's own values. */
+interface Detail {
+  readonly event: { readonly live?: boolean };
+  readonly after: {
+    readonly heldUntil?: number;
+    readonly end?: { readonly how: string; readonly reason?: string };
+  };
+}
+
+interface Term {
+  readonly lease: string;
+  readonly term: string;
+  readonly token: string;
+  until: number;
+}
+
+const ASK_EVERY_MS = 20;
+const WRITE_EVERY_MS = 100;
+/** Between the last question and the write: where a pause makes a write late. */
+const BEFORE_WRITE_MS = 10;
+const AFTER_FAILURE_MS = 200;
+const BETWEEN_TURNS_MS = 50;
+
+const {
+  identity,
+  options,
+  wanted,
+  diary,
+  registerPort,
+  overstaysMs = 0,
+} = settings() as ContenderSettings;
+const file = openSync(diary, 'a');
+const register = connect(registerPort, '127.0.0.1').on('error', () => undefined);
+// What it is warned of is what is done to it.
+const client = new LeaseClient({ identity, onWarning: () => undefined });
+const terms = new Map<string, Term>();
+/** What the public interface says of each lease that was won. */
+const questions = new Map<string, () => boolean>();
+/** Leases that a watch has told of. */
+const listened = new Set<string>();
+const elections = new Map<string, Election>();
+
+function note(line: ContenderLine): void {
+  writeSync(file, `${JSON.stringify(line)}\n`);
+}
+
+subscribe(diagnosticsChannels.event, (message) => {
+  const { lease, nonce: term, before, after, token, detail } = message as EventMessage;
+  const { event: what, after: state } = detail as Detail;
+  const { heldUntil, end } = state;
+  const at = now();
+  if (what.live === true) listened.add(lease);
+  if (after === 'holding' && heldUntil !== undefined) {
+    const until = at + heldUntil - systemClock.now().elapsed + overstaysMs;
+    believe({ lease, term, token: String(token), until }, at);
+  } else if (before === 'holding') {
+    const reason = end?.reason ?? end?.how ?? 'released';
+    if (overstaysMs === 0 || reason === 'released')
+      note({ at, lease, event: 'ended', term, reason });
+    if (terms.get(lease)?.term === term) terms.delete(lease);
+  }
+});
+
+function believe(term: Term, at: number): void {
+  const known = terms.get(term.lease);
+  if (known?.term !== term.term) {
+    terms.set(term.lease, term);
+    note({ at, event: 'won', ...term });
+  } else if (term.until > known.until + 1) {
+    known.until = term.until;
+    note({ at, event: 'extended', lease: term.lease, term: term.term, until: term.until });
+  }
+}
+
+setInterval(() => {
+  for (const [lease, isOurs] of questions) {
+    // Before the question: so whatever the scheduler does, it was true at this time.
+    const at = now();
+    const term = terms.get(lease);
+    // What the public interface claims counts, if that is more than it should.
+    if (term !== undefined && isOurs() && at > term.until) believe({ ...term, until: at }, at);
+  }
+}, ASK_EVERY_MS);
+
+setInterval(() => {
+  for (const [lock, isOurs] of questions) {
+    const token = terms.get(lock)?.token;
+    if (token === undefined || !isOurs()) continue;
+    const line = `${JSON.stringify({ process: identity, lock, token })}\n`;
+    setTimeout(() => register.write(line), BEFORE_WRITE_MS);
+  }
+}, WRITE_EVERY_MS);
+
+/** Refusals are told, and whoever is refused comes again. */
+async function insist(lease: string, attempt: () => Promise<void>): Promise<never> {
+  for (;;) {
+    try {
+      await attempt();
+      await sleep(BETWEEN_TURNS_MS);
+    } catch (error) {
+      const name = error instanceof Error ? error.name : String(error);
+      note({ at: now(), lease, event: 'failed', error: name });
+      await sleep(AFTER_FAILURE_MS);
+    }
+  }
+}
+
+async function takeTurn(lock: Lock, holdMs: number): Promise<void> {
+  const handle = await lock.acquire();
+  questions.set(handle.name, () => handle.isHeld());
+  await Promise.race([sleep(holdMs), aborted(handle.signal)]);
+  await handle.release();
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** Longer than any test. */
+const FOR_EVER_MS = 2 ** 31 - 1;
+
+const calls = {
+  want: ({ kind, name, namespace, holdMs = FOR_EVER_MS }: Wanted): void => {
+    const all = { ...options, namespace, client };
+    const lease = `${namespace}/${name}`;
+    if (kind === 'lock') {
+      const lock = new Lock(name, all);
+      void insist(lease, () => takeTurn(lock, holdMs));
+      return;
+    }
+    const onStartedLeading = ({ signal }: { signal: AbortSignal }): Promise<void> =>
+      aborted(signal);
+    const election = new Election(name, { ...all, onStartedLeading });
+    questions.set(lease, () => election.isLeader());
+    elections.set(name, election);
+    void insist(lease, () => election.run());
+  },
+
+  /** Resolves when it listens to all it wants: from then on it counts from what it sees. */
+  attend: async (): Promise<void> => {
+    while (wanted.some(({ name, namespace }) => !listened.has(`${namespace}/${name}`))) {
+      await sleep(ASK_EVERY_MS);
+    }
+  },
+
+  stepDown: async (name: string): Promise<void> => {
+    await elections.get(name)?.stepDown({ cooldownMs: 0 });
+  },
+
+  /** Nothing runs in this process for so long. */
+  block: (ms: number): void => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  },
+
+  /** Gives back all it has. */
+  leave: async (): Promise<void> => {
+    await client.close();
+  },
+};
+
+for (const each of wanted) calls.want(each);
+serve(calls);
