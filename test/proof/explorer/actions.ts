@@ -1,0 +1,199 @@
+/**
+ * All that may happen next, and its performance. An action is a small number, so that the path to a state is
+ * an array of them: kind × 64 + which candidate, request or version.
+ */
+import { begin, dispatch, isDue, learn, sent } from './candidate.js';
+import { destroy, label, overwrite } from './outsider.js';
+import { rivalActs } from './rival.js';
+import { answer, giveUp, handle, isAwaited, leave, refuse, tidy } from './network.js';
+import { TICK_MS } from './scope.js';
+import { OUTSIDER, budgetLeft, registerOf, spend, type Candidate, type World } from './world.js';
+
+export const kinds = [
+  'tick',
+  'suspended tick',
+  'timer',
+  'begin',
+  'stop',
+  'hear',
+  'gap',
+  'leave',
+  'handle',
+  'answer',
+  'silent',
+  'give up',
+  'refuse',
+  'label',
+  'overwrite',
+  'blank',
+  'delete',
+  'set back',
+  'look',
+  'write',
+  'release',
+] as const;
+
+export type Kind = (typeof kinds)[number];
+
+const WIDTH = 64;
+const codes = Object.fromEntries(kinds.map((kind, index) => [kind, index * WIDTH])) as Readonly<
+  Record<Kind, number>
+>;
+
+export function kindOf(action: number): Kind {
+  return kinds[Math.floor(action / WIDTH)]!;
+}
+
+export function argumentOf(action: number): number {
+  return action % WIDTH;
+}
+
+/** Whatever may happen in this world; some of it may turn out to change nothing. */
+export function enabled(world: World): number[] {
+  const actions: number[] = [];
+  const may = (kind: Kind, which = 0): void => void actions.push(codes[kind] + which);
+  if (budgetLeft(world, 'ticks') > 0) may('tick');
+  for (const one of world.candidates) enabledFor(world, one, may);
+  world.requests.forEach((request, index) => {
+    if (request.sentAt === null && request.step.do === 'write') may('leave', index);
+    else if (request.answer === null) may('handle', index);
+    else may('answer', index);
+    if (!isAwaited(world, request)) return;
+    if (budgetLeft(world, 'timeouts') > 0) {
+      if (request.step.do === 'write' && request.sentAt !== null) may('silent', index);
+      may('give up', index);
+    }
+    if (request.answer === null && budgetLeft(world, 'refusals') > 0) may('refuse', index);
+  });
+  enabledForOutsiders(world, may);
+  return actions;
+}
+
+type May = (kind: Kind, which?: number) => void;
+
+function enabledFor(world: World, one: Candidate, may: May): void {
+  const { index, state, attempt, sight } = one;
+  if (budgetLeft(world, 'suspensions') > 0) may('suspended tick', index);
+  if (state.kind === 'over') {
+    if (attempt + 1 < world.scope.attempts[index]!) may('begin', index);
+    return;
+  }
+  if (isDue(world, one)) may('timer', index);
+  if (state.kind !== 'vacating') {
+    if (budgetLeft(world, 'stops') > 0) may('stop', index);
+    if (budgetLeft(world, 'gaps') > 0) may('gap', index);
+  }
+  world.entries.forEach(({ version }, age) => {
+    // Of what is past, even what says nothing new: whether it does is the protocol's own decision.
+    if (version > sight.version || (age > 0 && version > 0n)) may('hear', index * 8 + age);
+  });
+}
+
+function enabledForOutsiders(world: World, may: May): void {
+  if (registerOf(world) !== null) {
+    if (budgetLeft(world, 'labels') > 0) may('label');
+    if (budgetLeft(world, 'overwrites') > 0) may('overwrite');
+    if (budgetLeft(world, 'overwrites') > 0) may('blank');
+    if (budgetLeft(world, 'deletes') > 0) may('delete');
+  }
+  if (budgetLeft(world, 'setBacks') > 0) may('set back');
+  if (world.rival === null) return;
+  may('look');
+  if (budgetLeft(world, 'rivalActs') === 0) return;
+  may('write');
+  may('release');
+}
+
+/** @returns false when nothing came of it */
+export function apply(world: World, action: number): boolean {
+  const which = argumentOf(action);
+  const done = perform(world, kindOf(action), which);
+  if (done !== false) tidy(world);
+  return done !== false;
+}
+
+function perform(world: World, kind: Kind, which: number): boolean | undefined {
+  switch (kind) {
+    case 'tick':
+      return pass(world, null);
+    case 'suspended tick':
+      spend(world, 'suspensions');
+      return pass(world, which);
+    case 'timer':
+      return void dispatch(world, world.candidates[which]!, { type: 'tick' });
+    case 'begin':
+      return void begin(world, world.candidates[which]!);
+    case 'stop':
+      spend(world, 'stops');
+      return void dispatch(world, world.candidates[which]!, { type: 'stop' });
+    case 'gap':
+      spend(world, 'gaps');
+      return void dispatch(world, world.candidates[which]!, {
+        type: 'watch',
+        live: world.scope.watched,
+        gap: true,
+      });
+    case 'hear': {
+      const { lease, version } = world.entries[which % 8]!;
+      const who = world.candidates[Math.floor(which / 8)]!;
+      if (lease !== null) return void learn(world, who, { kind: 'present', lease, asked: null });
+      return void learn(world, who, { kind: 'absent', version, asked: null });
+    }
+    case 'leave':
+      return void leave(world, which);
+    case 'handle':
+      return void handle(world, which);
+    case 'answer':
+      return void answer(world, which);
+    case 'silent': {
+      spend(world, 'timeouts');
+      const { by, step } = world.requests[which]!;
+      if (step.do !== 'write') return false;
+      return void dispatch(world, world.candidates[by]!, {
+        type: 'silent',
+        stamp: step.write.stamp,
+      });
+    }
+    case 'give up':
+      spend(world, 'timeouts');
+      return void giveUp(world, which);
+    case 'refuse':
+      spend(world, 'refusals');
+      return void refuse(world, which);
+    case 'label':
+      spend(world, 'labels');
+      return void label(world);
+    case 'overwrite':
+      spend(world, 'overwrites');
+      return void overwrite(world, OUTSIDER);
+    case 'blank':
+      spend(world, 'overwrites');
+      return void overwrite(world, '');
+    case 'delete':
+      spend(world, 'deletes');
+      return void destroy(world);
+    case 'set back':
+      spend(world, 'setBacks');
+      world.wall -= 2 * TICK_MS;
+      return true;
+    case 'look':
+      return rivalActs.look(world, world.rival!);
+    case 'write':
+    case 'release':
+      spend(world, 'rivalActs');
+      return rivalActs[kind](world, world.rival!);
+  }
+}
+
+/** A second passes; a machine that is suspended meanwhile has no monotonic time of it. */
+function pass(world: World, suspended: number | null): boolean {
+  spend(world, 'ticks');
+  world.time += TICK_MS;
+  if (!world.scope.wallStands) world.wall += TICK_MS;
+  for (const one of world.candidates) {
+    const rate = world.scope.ratesMs[one.index]!;
+    one.elapsed += rate;
+    if (one.index !== suspended) one.monotonic += rate;
+  }
+  return true;
+}

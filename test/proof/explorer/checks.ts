@@ -1,0 +1,31 @@
+/** What must be true in every state; what must be true of a landing or of a change is judged where it happens. */
+import { holds } from './candidate.js';
+import { rivalBelieves } from './rival.js';
+import { fail, type Candidate, type World } from './world.js';
+
+export function check(world: World): void {
+  const names = world.candidates.filter((one) => checkBelief(world, one)).map(({ name }) => name);
+  if (rivalBelieves(world)) names.push('the rival');
+  if (names.length > 1) fail(world, 'one believer', `${names.join(' and ')} believe at once`);
+}
+
+/** @returns whether it believes, and nobody took its record away from outside */
+function checkBelief(world: World, who: Candidate): boolean {
+  const isHeld = holds(world, who);
+  if (!isHeld) {
+    if (who.belief === 'present') who.belief = 'past';
+    return false;
+  }
+  if (who.belief === 'past') fail(world, 'belief', `${who.name} believes again in a term that ended`);
+  who.belief = 'present';
+  if (who.elapsed >= who.coveredUntil) {
+    fail(world, 'belief', `${who.name} believes longer than its landed writes allow`);
+  }
+  const { state } = who;
+  const mark = state.kind === 'holding' ? state.sight.lease.mark : null;
+  if (state.kind === 'holding' && mark?.token !== state.token) {
+    fail(world, 'token', `${who.name} holds another token than its record names`);
+  }
+  // A cut belief cannot grow: nothing of that term lands any more, so what covers it stands still.
+  return !who.isCut;
+}

@@ -1,0 +1,120 @@
+/** The scopes: those of the standing run, which every test run exhausts, and larger ones for the long mode. */
+import type { Scope } from './scope.js';
+
+const base: Omit<Scope, 'name' | 'what'> = {
+  attempts: [1, 1],
+  durationsMs: [3_000, 3_000],
+  marginMs: 0,
+  renewIntervalMs: 1_000,
+  ratesMs: [1_000, 1_000],
+  holdOffsMs: [0, 0],
+  startsVacant: true,
+  watched: false,
+  deleteOnRelease: false,
+  sameIdentity: false,
+  wallStands: false,
+  slowReads: false,
+  queued: false,
+  heard: 1,
+  rival: false,
+  budgets: {},
+  progressOneIn: 16,
+};
+
+function scope(name: string, what: string, over: Partial<Scope>): Scope {
+  return { ...base, name, what, ...over };
+}
+
+/** Two-tick durations: the least in which a renewal can come between a claim and its end. */
+const short: Partial<Scope> = { durationsMs: [2_000, 2_000] };
+
+export const scopes: readonly Scope[] = [
+  scope('two-candidates', 'delays and pauses of any length, nothing lost', {}),
+  scope('absent', 'the lease is not there yet', { startsVacant: false }),
+  scope('watched', 'a watch delivers, so silence is judged by the holder\'s heartbeat', {
+    ...short,
+    watched: true,
+  }),
+  scope('timeouts', 'a lost request, a lost answer, a write that lands late', {
+    ...short,
+    budgets: { timeouts: 1 },
+  }),
+  scope('late-commits', 'two of them', { ...short, budgets: { timeouts: 2 } }),
+  scope('refusals', 'requests refused in passing', { ...short, budgets: { refusals: 1 } }),
+  scope('queued', 'writes wait in the sender\'s own queue', { ...short, queued: true }),
+  scope('slow-reads', 'a read is answered long after the server looked', {
+    ...short,
+    slowReads: true,
+  }),
+  scope('abort', 'an acquisition or a term is called off while its write may still land', {
+    ...short,
+    attempts: [2, 1],
+    budgets: { stops: 1, timeouts: 1 },
+  }),
+  scope('release-and-edits', 'releases beside label edits', {
+    ...short,
+    attempts: [2, 1],
+    budgets: { stops: 1, labels: 1 },
+  }),
+  scope('delete-on-release', 'a release that deletes the lease', {
+    ...short,
+    attempts: [2, 1],
+    deleteOnRelease: true,
+    budgets: { stops: 1 },
+  }),
+  scope('outsiders', 'the lease is deleted, blanked or overwritten behind our backs', {
+    ...short,
+    budgets: { deletes: 1, overwrites: 1 },
+  }),
+  scope('stale-news', 'watch events late, lost, repeated and out of order', {
+    ...short,
+    heard: 3,
+    budgets: { gaps: 1 },
+  }),
+  scope('client-go', 'a rival that decides as client-go\'s elector, racing release included', {
+    ...short,
+    attempts: [1],
+    durationsMs: [2_000],
+    ratesMs: [1_000],
+    holdOffsMs: [0],
+    rival: true,
+    budgets: { rivalActs: 4 },
+  }),
+  scope('wall-stands', 'a wall clock that stands still', {
+    ...short,
+    wallStands: true,
+    budgets: { ticks: 7, timeouts: 1 },
+  }),
+  scope('wall-steps-back', 'wall clocks set back', { ...short, budgets: { setBacks: 1 } }),
+  scope('rates', 'a holder\'s clock slower by a fifth, the margin just wide enough', {
+    durationsMs: [4_000, 4_000],
+    marginMs: 800,
+    ratesMs: [800, 1_000],
+  }),
+  scope('suspend', 'machines suspended: monotonic time stands, elapsed time goes on', {
+    ...short,
+    budgets: { suspensions: 2 },
+  }),
+  scope('mixed-durations', 'candidates of different durations', { durationsMs: [2_000, 4_000] }),
+  scope('same-identity', 'candidates that share an identity string', {
+    ...short,
+    attempts: [2, 1],
+    sameIdentity: true,
+    budgets: { stops: 1 },
+  }),
+  scope('hold-off', 'candidates that hold off before a claim', {
+    ...short,
+    attempts: [2, 1],
+    holdOffsMs: [0, 1_000],
+    budgets: { stops: 1 },
+  }),
+  scope('three-candidates', 'three of them', {
+    attempts: [1, 1, 1],
+    durationsMs: [2_000, 2_000, 2_000],
+    ratesMs: [1_000, 1_000, 1_000],
+    holdOffsMs: [0, 0, 0],
+  }),
+];
+
+/** Small enough for every test run. */
+export const standing: readonly string[] = ['two-candidates', 'timeouts'];

@@ -1,0 +1,127 @@
+/**
+ * The register, as the API server keeps it: create only where nothing is, replace and delete by uid and
+ * version alone, identical bytes skipped (200 with the old version). Whatever lands is judged here.
+ */
+import type { Change, Lease } from '../../../src/lease/record.js';
+import {
+  fail,
+  leaseOf,
+  nonceOf,
+  registerOf,
+  type Answer,
+  type Doing,
+  type Request,
+  type World,
+} from './world.js';
+
+type WriteStep = Extract<Doing, { do: 'write' }>;
+
+/** The server takes up a request: what it answers, and what the register becomes by it. */
+export function perform(world: World, request: Request): Answer {
+  const { step } = request;
+  const lease = registerOf(world);
+  switch (step.do) {
+    case 'read':
+      return { verdict: 'ok', lease };
+    case 'create':
+      if (lease !== null) return { verdict: 'conflict', lease: undefined };
+      return { verdict: 'ok', lease: create(world, step.change) };
+    case 'delete':
+      if (lease === null) return { verdict: 'ok', lease: null };
+      if (!mayReplace(world, step.base)) return { verdict: 'conflict', lease: undefined };
+      if (lease.record.holder !== '') fail(world, 'release', 'a delete of ours removes a held lease');
+      remove(world);
+      return { verdict: 'ok', lease: null };
+    case 'write':
+      if (!mayReplace(world, step.base)) return { verdict: 'conflict', lease: undefined };
+      return { verdict: 'ok', lease: replace(world, request, step) };
+  }
+}
+
+/** Whether a write onto this base can land as the register stands; if not now, then never. */
+export function mayReplace({ flaw, entries }: World, base: Lease): boolean {
+  const { lease } = entries[0]!;
+  if (lease === null) return flaw === 'without-uid';
+  if (flaw === 'without-version') return lease.uid === base.uid;
+  return lease.version === base.version && (flaw === 'without-uid' || lease.uid === base.uid);
+}
+
+export function put(world: World, lease: Lease): void {
+  world.entries.unshift({ version: lease.version!, lease });
+  world.entries.length = Math.min(world.entries.length, world.scope.heard);
+}
+
+export function create(world: World, change: Pick<Change, 'record' | 'mark'>): Lease {
+  world.uid += 1;
+  world.version += 1n;
+  const uid = `u${String.fromCharCode(48 + world.uid)}`;
+  const lease = leaseOf(uid, world.version, change.record, change.mark);
+  put(world, lease);
+  return lease;
+}
+
+export function remove(world: World): void {
+  world.version += 1n;
+  world.entries.unshift({ version: world.version, lease: null });
+  world.entries.length = Math.min(world.entries.length, world.scope.heard);
+}
+
+function replace(world: World, request: Request, step: WriteStep): Lease {
+  const before = registerOf(world);
+  judge(world, request, step, before);
+  if (before === null) return create(world, step.change);
+  const { change } = step;
+  const record = { ...change.record, acquireTime: null };
+  const next = leaseOf(before.uid, world.version + 1n, record, change.mark);
+  const isSame = next.fingerprint === before.fingerprint && isSameMark(next, before);
+  if (isSame && !isUnique(change.bump)) return before;
+  world.version += 1n;
+  put(world, next);
+  return next;
+}
+
+/** A bump that ends in its write's stamp is written once; any other value may stand there already. */
+function isUnique(bump: string | undefined): boolean {
+  return bump !== undefined && /\.\d+$/.test(bump);
+}
+
+function isSameMark(a: Lease, b: Lease): boolean {
+  return a.mark?.nonce === b.mark?.nonce && a.mark?.token === b.mark?.token;
+}
+
+/** Ours may replace what nobody holds any more, and its own: promises 2 and 5, where they are kept or broken. */
+function judge(world: World, request: Request, { write, change }: WriteStep, before: Lease | null) {
+  const sender = world.candidates[request.by]!;
+  const nonce = nonceOf(request.by, request.attempt);
+  const isOwn = before?.mark?.nonce === nonce;
+  switch (write.intent) {
+    case 'claim':
+      judgeToken(world, sender.name, change.mark?.token ?? 0n);
+      break;
+    case 'renew':
+      if (!isOwn) fail(world, 'release', `a renewal of ${sender.name} lands where its record is not`);
+      break;
+    case 'vacate':
+      if (!isOwn) fail(world, 'release', `a release of ${sender.name} lands on another's record`);
+      return;
+    case 'bump': {
+      const { fingerprint } = leaseOf('', 0n, change.record, null);
+      if (fingerprint !== before?.fingerprint || change.mark?.nonce !== before.mark?.nonce) {
+        fail(world, 'release', `a bump of ${sender.name} changes another's record`);
+      }
+      return;
+    }
+  }
+  if (sender.attempt !== request.attempt) return;
+  const { durationMs } = change.record;
+  const until = request.sentAt! + (durationMs ?? 0) - world.scope.marginMs;
+  sender.coveredUntil = Math.max(sender.coveredUntil, until);
+  if (write.intent === 'claim') sender.isCut = false;
+}
+
+function judgeToken(world: World, name: string, token: bigint): void {
+  if (token <= world.greatestToken) {
+    fail(world, 'token', `${name} acquires with a token that is not greater than the last`);
+  }
+  world.greatestToken = token;
+}
