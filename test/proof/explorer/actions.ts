@@ -2,7 +2,7 @@
  * All that may happen next, and its performance. An action is a small number, so that the path to a state is
  * an array of them: kind × 64 + which candidate, request or version.
  */
-import { begin, dispatch, isDue, learn, sent } from './candidate.js';
+import { begin, dispatch, isDue, learn } from './candidate.js';
 import { destroy, label, overwrite } from './outsider.js';
 import { rivalActs } from './rival.js';
 import { answer, giveUp, handle, isAwaited, leave, refuse, tidy } from './network.js';
@@ -119,59 +119,98 @@ function perform(world: World, kind: Kind, which: number): boolean | undefined {
     case 'suspended tick':
       spend(world, 'suspensions');
       return pass(world, which);
-    case 'timer':
-      return void dispatch(world, world.candidates[which]!, { type: 'tick' });
-    case 'begin':
-      return void begin(world, world.candidates[which]!);
+    case 'timer': {
+      dispatch(world, world.candidates[which]!, { type: 'tick' });
+      return;
+    }
+    case 'begin': {
+      begin(world, world.candidates[which]!);
+      return;
+    }
     case 'stop':
       spend(world, 'stops');
-      return void dispatch(world, world.candidates[which]!, { type: 'stop' });
+      {
+        dispatch(world, world.candidates[which]!, { type: 'stop' });
+        return;
+      }
     case 'gap':
       spend(world, 'gaps');
-      return void dispatch(world, world.candidates[which]!, {
-        type: 'watch',
-        live: world.scope.watched,
-        gap: true,
-      });
+      {
+        dispatch(world, world.candidates[which]!, {
+          type: 'watch',
+          live: world.scope.watched,
+          gap: true,
+        });
+        return;
+      }
     case 'hear': {
       const { lease, version } = world.entries[which % 8]!;
       const who = world.candidates[Math.floor(which / 8)]!;
-      if (lease !== null) return void learn(world, who, { kind: 'present', lease, asked: null });
-      return void learn(world, who, { kind: 'absent', version, asked: null });
+      if (lease !== null) {
+        learn(world, who, { kind: 'present', lease, asked: null });
+        return;
+      }
+      learn(world, who, { kind: 'absent', version, asked: null });
+      return;
     }
-    case 'leave':
-      return void leave(world, which);
-    case 'handle':
-      return void handle(world, which);
-    case 'answer':
-      return void answer(world, which);
+    case 'leave': {
+      leave(world, which);
+      return;
+    }
+    case 'handle': {
+      handle(world, which);
+      return;
+    }
+    case 'answer': {
+      answer(world, which);
+      return;
+    }
     case 'silent': {
       spend(world, 'timeouts');
       const { by, step } = world.requests[which]!;
       if (step.do !== 'write') return false;
-      return void dispatch(world, world.candidates[by]!, {
+      dispatch(world, world.candidates[by]!, {
         type: 'silent',
         stamp: step.write.stamp,
       });
+      return;
     }
     case 'give up':
       spend(world, 'timeouts');
-      return void giveUp(world, which);
+      {
+        giveUp(world, which);
+        return;
+      }
     case 'refuse':
       spend(world, 'refusals');
-      return void refuse(world, which);
+      {
+        refuse(world, which);
+        return;
+      }
     case 'label':
       spend(world, 'labels');
-      return void label(world);
+      {
+        label(world);
+        return;
+      }
     case 'overwrite':
       spend(world, 'overwrites');
-      return void overwrite(world, OUTSIDER);
+      {
+        overwrite(world, OUTSIDER);
+        return;
+      }
     case 'blank':
       spend(world, 'overwrites');
-      return void overwrite(world, '');
+      {
+        overwrite(world, '');
+        return;
+      }
     case 'delete':
       spend(world, 'deletes');
-      return void destroy(world);
+      {
+        destroy(world);
+        return;
+      }
     case 'set back':
       spend(world, 'setBacks');
       world.wall -= 2 * TICK_MS;

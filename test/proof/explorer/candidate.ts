@@ -80,8 +80,7 @@ function judge(world: World, who: Candidate, before: State, after: State): void 
   if (who.elapsed >= before.heldUntil) return;
   const lease = registerOf(world);
   const isOurs =
-    lease?.uid === before.sight.lease.uid &&
-    lease.mark?.nonce === nonceOf(who.index, who.attempt);
+    lease?.uid === before.sight.lease.uid && lease.mark?.nonce === nonceOf(who.index, who.attempt);
   if (after.end.reason === 'expired' || isOurs) {
     fail(world, 'needless loss', `${who.name} gives up a term that nobody took`);
   }
@@ -89,11 +88,7 @@ function judge(world: World, who: Candidate, before: State, after: State): void 
 
 function pump(world: World, who: Candidate): void {
   for (let count = 0; count < MOST_STEPS; count++) {
-    const step = nextStep(
-      who.state,
-      instantOf(world, who),
-      termsOf(world, who.index, who.attempt),
-    );
+    const step = nextStep(who.state, instantOf(world, who), termsOf(world, who.index, who.attempt));
     switch (step.do) {
       case 'wait':
       case 'end':

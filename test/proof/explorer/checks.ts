@@ -16,7 +16,8 @@ function checkBelief(world: World, who: Candidate): boolean {
     if (who.belief === 'present') who.belief = 'past';
     return false;
   }
-  if (who.belief === 'past') fail(world, 'belief', `${who.name} believes again in a term that ended`);
+  if (who.belief === 'past')
+    fail(world, 'belief', `${who.name} believes again in a term that ended`);
   who.belief = 'present';
   if (who.elapsed >= who.coveredUntil) {
     fail(world, 'belief', `${who.name} believes longer than its landed writes allow`);

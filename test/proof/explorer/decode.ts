@@ -2,15 +2,7 @@
 import type { Lease, LeaseRecord, TermMark } from '../../../src/lease/record.js';
 import { nothingSeen, type Sight } from '../../../src/lease/protocol/sight.js';
 import type { State, Write } from '../../../src/lease/protocol/state.js';
-import {
-  NOTHING,
-  beliefs,
-  doings,
-  intents,
-  sightKinds,
-  stateKinds,
-  verdicts,
-} from './encode.js';
+import { NOTHING, beliefs, doings, intents, sightKinds, stateKinds, verdicts } from './encode.js';
 import { budgetNames, type Flaw, type Scope } from './scope.js';
 import {
   NAMES,
@@ -29,7 +21,10 @@ import {
 const BIG = Array.from({ length: 512 }, (_, index) => BigInt(index));
 const NONCES = Array.from({ length: 64 }, (_, code) => nonceOf(code >> 4, code & 15));
 const HOLDERS: Readonly<Record<number, string>> = Object.fromEntries(
-  ['', ...NAMES, RIVAL, OUTSIDER].map((name) => [name === '' ? 0 : name.charCodeAt(0), name]),
+  ['', ...Array.from(NAMES), RIVAL, OUTSIDER].map((name) => [
+    name === '' ? 0 : name.charCodeAt(0),
+    name,
+  ]),
 );
 const ASKING = [null, 'read', 'create'] as const;
 const CLEARING = [null, 'read', 'delete'] as const;

@@ -163,7 +163,9 @@ export class Encoder {
       case 'seeking':
         this.#due(state.readAt, monotonic);
         this.#due(state.retryAt, monotonic);
-        this.#put((state.watched ? 1 : 0) + (state.asking === null ? 0 : state.asking === 'read' ? 2 : 4));
+        this.#put(
+          (state.watched ? 1 : 0) + (state.asking === null ? 0 : state.asking === 'read' ? 2 : 4),
+        );
         this.#put(state.holdOffMs);
         break;
       case 'holding':
@@ -212,7 +214,9 @@ export class Encoder {
     }
     if (answer === null) return this.#unanswered(who, request);
     const { lease } = answer;
-    this.#put(lease === undefined ? NOTHING : lease === null ? 0 : this.#versions.of(lease.version!));
+    this.#put(
+      lease === undefined ? NOTHING : lease === null ? 0 : this.#versions.of(lease.version!),
+    );
   }
 
   /** What the server has yet to see; of a step that was answered only its name is asked for. */

@@ -59,14 +59,24 @@ function chosen(): readonly Scope[] {
   });
 }
 
-function lineOf({ scope, states, transitions, depth, seconds, exhausted, progress }: Found): string {
+function lineOf({
+  scope,
+  states,
+  transitions,
+  depth,
+  seconds,
+  exhausted,
+  progress,
+}: Found): string {
   return [
     scope.name.padEnd(22),
     `${states.toLocaleString('en').padStart(11)} states`,
     `${transitions.toLocaleString('en').padStart(12)} transitions`,
     `depth ${String(depth).padStart(3)}`,
     `${seconds.toFixed(1).padStart(6)} s`,
-    `${Math.round(states / seconds).toLocaleString('en').padStart(7)} states/s`,
+    `${Math.round(states / seconds)
+      .toLocaleString('en')
+      .padStart(7)} states/s`,
     exhausted ? 'exhausted' : 'stopped  ',
     `progress from ${progress.tried} states within ${progress.longestMs} ms`,
   ].join('  ');

@@ -88,7 +88,8 @@ export function tidy(world: World): void {
 
 /** A write onto a version that the register has left behind can never land. */
 function isBeaten(world: World, { step, sentAt, answer }: Request): boolean {
-  if (step.do !== 'write' || answer !== null || sentAt === null || world.flaw !== null) return false;
+  if (step.do !== 'write' || answer !== null || sentAt === null || world.flaw !== null)
+    return false;
   return !mayReplace(world, step.base);
 }
 

@@ -1,6 +1,7 @@
 /** Those who keep to no protocol: people with kubectl, controllers that label, cleaners that delete. */
 import { put, remove } from './server.js';
-import { OUTSIDER, RIVAL, leaseOf, nonceOf, registerOf, type World } from './world.js';
+import type { OUTSIDER } from './world.js';
+import { RIVAL, leaseOf, nonceOf, registerOf, type World } from './world.js';
 
 /** Whoever the register names now has its record taken away: from here on its belief may overlap another's. */
 export function cut(world: World): void {

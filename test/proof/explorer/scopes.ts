@@ -31,7 +31,7 @@ const short: Partial<Scope> = { durationsMs: [2_000, 2_000] };
 export const scopes: readonly Scope[] = [
   scope('two-candidates', 'delays and pauses of any length, nothing lost', {}),
   scope('absent', 'the lease is not there yet', { startsVacant: false }),
-  scope('watched', 'a watch delivers, so silence is judged by the holder\'s heartbeat', {
+  scope('watched', "a watch delivers, so silence is judged by the holder's heartbeat", {
     ...short,
     watched: true,
   }),
@@ -41,7 +41,7 @@ export const scopes: readonly Scope[] = [
   }),
   scope('late-commits', 'two of them', { ...short, budgets: { timeouts: 2 } }),
   scope('refusals', 'requests refused in passing', { ...short, budgets: { refusals: 1 } }),
-  scope('queued', 'writes wait in the sender\'s own queue', { ...short, queued: true }),
+  scope('queued', "writes wait in the sender's own queue", { ...short, queued: true }),
   scope('slow-reads', 'a read is answered long after the server looked', {
     ...short,
     slowReads: true,
@@ -71,7 +71,7 @@ export const scopes: readonly Scope[] = [
     heard: 3,
     budgets: { gaps: 1 },
   }),
-  scope('client-go', 'a rival that decides as client-go\'s elector, racing release included', {
+  scope('client-go', "a rival that decides as client-go's elector, racing release included", {
     ...short,
     attempts: [1],
     durationsMs: [2_000],
@@ -86,7 +86,7 @@ export const scopes: readonly Scope[] = [
     budgets: { ticks: 7, timeouts: 1 },
   }),
   scope('wall-steps-back', 'wall clocks set back', { ...short, budgets: { setBacks: 1 } }),
-  scope('rates', 'a holder\'s clock slower by a fifth, the margin just wide enough', {
+  scope('rates', "a holder's clock slower by a fifth, the margin just wide enough", {
     durationsMs: [4_000, 4_000],
     marginMs: 800,
     ratesMs: [800, 1_000],

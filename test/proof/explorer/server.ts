@@ -29,7 +29,8 @@ export function perform(world: World, request: Request): Answer {
     case 'delete':
       if (lease === null) return { verdict: 'ok', lease: null };
       if (!mayReplace(world, step.base)) return { verdict: 'conflict', lease: undefined };
-      if (lease.record.holder !== '') fail(world, 'release', 'a delete of ours removes a held lease');
+      if (lease.record.holder !== '')
+        fail(world, 'release', 'a delete of ours removes a held lease');
       remove(world);
       return { verdict: 'ok', lease: null };
     case 'write':
@@ -99,7 +100,8 @@ function judge(world: World, request: Request, { write, change }: WriteStep, bef
       judgeToken(world, sender.name, change.mark?.token ?? 0n);
       break;
     case 'renew':
-      if (!isOwn) fail(world, 'release', `a renewal of ${sender.name} lands where its record is not`);
+      if (!isOwn)
+        fail(world, 'release', `a renewal of ${sender.name} lands where its record is not`);
       break;
     case 'vacate':
       if (!isOwn) fail(world, 'release', `a release of ${sender.name} lands on another's record`);

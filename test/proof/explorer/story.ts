@@ -35,7 +35,8 @@ export function tell(scope: Scope, flaw: Flaw | null, actions: readonly number[]
   }
   const violation = world.violation ?? tryProgress(world).violation;
   // Canonical and raw worlds are to have the same futures.
-  if (violation === null) throw new Error(`a violation does not happen again:\n${lines.join('\n')}`);
+  if (violation === null)
+    throw new Error(`a violation does not happen again:\n${lines.join('\n')}`);
   return { violation, lines: [...lines, `broken (${violation.promise}): ${violation.what}`] };
 }
 
@@ -43,7 +44,9 @@ function linesOf(before: World, action: number, after: World): string[] {
   const at = `${String((before.time - ORIGIN_MS) / 1_000).padStart(3)} s  `;
   const what = `${at}${describe(before, action)}`;
   const changes = [
-    ...after.candidates.flatMap((one) => changesOf(before, before.candidates[one.index]!, after, one)),
+    ...after.candidates.flatMap((one) =>
+      changesOf(before, before.candidates[one.index]!, after, one),
+    ),
     ...(registerOf(before) === registerOf(after) ? [] : [`register: ${show(after)}`]),
   ];
   return [changes.length === 0 ? what : `${what} → ${changes.join('; ')}`];

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Door } from '../../../src/lease/kube/endpoint.js';
 import { failure, type Answer, type Api, type Call } from './api.js';
 import type { Chance } from './chance.js';
@@ -74,8 +75,8 @@ export class Network {
       };
       const cancel = machine.after(2_000, () => give(null));
       wire.on('error', () => give(null));
-      wire.once('response', (response) => {
-        status = response.statusCode;
+      wire.once('response', (response: IncomingMessage) => {
+        status = response.statusCode ?? 0;
         response.on('error', () => give(null));
         response.on('data', (chunk: Buffer) => (text += chunk.toString()));
         response.once('end', () => give({ status, body: text }));

@@ -176,7 +176,8 @@ export class Program {
     const { handle } = entered;
     if (handle === null) {
       if (result.status === 'rejected') throw result.reason;
-      return this.#stage.violate('withLock', `${work.lock}: resolved without running`);
+      this.#stage.violate('withLock', `${work.lock}: resolved without running`);
+      return;
     }
     if (handle.isHeld()) this.#stage.violate('withLock', `${work.lock}: held after the end`);
     const isKept = result.status === 'fulfilled' && result.value === 'held' && !isFailing;

@@ -125,6 +125,10 @@ class World implements Stage {
     this.#violation ??= { promise, what };
   }
 
+  #isViolated(): boolean {
+    return this.#violation !== null;
+  }
+
   count(what: string): void {
     this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
   }
@@ -135,15 +139,15 @@ class World implements Stage {
     for (const { at, act } of items) this.schedule.at(at, () => this.#do(act));
     const isThorough = seed % 8 === 0;
     await this.#until(lastsMs, () => false, isThorough);
-    if (this.#violation !== null || processes.some(({ kind }) => kind !== 'ours')) return;
+    if (this.#isViolated() || processes.some(({ kind }) => kind !== 'ours')) return;
     this.schedule.in(0, () => this.#calm());
     await this.#until(
       lastsMs + this.#progressMs(),
       () => this.#isCalm && this.#isQuiet(),
       isThorough,
     );
-    if (this.#violation === null) this.#checkProgress();
-    if (this.#violation !== null) return;
+    this.#checkProgress();
+    if (this.#isViolated()) return;
     this.schedule.in(0, () => this.#closeAll());
     const end = this.schedule.now + CLOSES_MS;
     await this.#until(end, () => this.#isClosing && this.#isQuiet(), isThorough);
