@@ -257,6 +257,16 @@ describe('holes that a model checker found in naive versions', () => {
     expect(player.state).toEqual({ kind: 'over', end: { how: 'withdrawn' } });
   });
 
+  it('a claim that landed too late to win is vacated when it is given up, whatever is asked meanwhile', () => {
+    const player = new Player().read(vacantLease(10n));
+    const claim = player.send('claim');
+    player.wait(13_000).event({ type: 'silent', stamp: claim.write.stamp });
+    const { step } = player;
+    player.event({ type: 'begun', step }).learn(landed(claim, 11n)).event({ type: 'stop' });
+    player.event({ type: 'answered', request: 'read', verdict: { kind: 'ok' } });
+    expect(player.send('vacate').base.version).toBe(11n);
+  });
+
   it('8: a claim that landed although it was given up is vacated', () => {
     const player = new Player().read(vacantLease(10n));
     const claim = player.send('claim');

@@ -53,7 +53,7 @@ export function seeking(state: Seeking, event: Event, now: Instant, terms: Terms
     case 'watch':
       return { ...state, watched: event.live, readAt: event.gap ? now.monotonic : state.readAt };
     case 'stop':
-      return stopSeeking(state, now);
+      return stopSeeking(state, now, terms);
     default:
       return common(state, event, now);
   }
@@ -153,9 +153,11 @@ function refused(
   return { ...state, retryAt: now.monotonic + pause };
 }
 
-function stopSeeking(state: Seeking, now: Instant): State {
-  if (state.writes.length === 0) return { kind: 'over', end: { how: 'withdrawn' } };
+function stopSeeking(state: Seeking, now: Instant, terms: Terms): State {
   const { sight, writes, lastStamp } = state;
+  // A claim that was learnt too late to win stands in the record, and nobody else may take it.
+  const isOurs = sight.kind === 'present' && sight.lease.mark?.nonce === terms.nonce;
+  if (writes.length === 0 && !isOurs) return { kind: 'over', end: { how: 'withdrawn' } };
   // A claim that is not answered yet is waited for; one in doubt is looked for first.
   const readAt = writes.some((one) => one.awaited) ? null : now.monotonic;
   return clearUp({ sight, writes, readAt, lastStamp, wasHeld: false }, now);

@@ -5,9 +5,10 @@
 import { advance } from '../../../src/lease/protocol/advance.js';
 import { isHeld } from '../../../src/lease/protocol/holding.js';
 import { seek } from '../../../src/lease/protocol/seeking.js';
-import { observe, type News } from '../../../src/lease/protocol/sight.js';
+import { observe, type News, type Sight } from '../../../src/lease/protocol/sight.js';
 import { IllegalEventError, type Event, type State } from '../../../src/lease/protocol/state.js';
 import { nextStep } from '../../../src/lease/protocol/step.js';
+import { mayReplace } from './server.js';
 import {
   fail,
   instantOf,
@@ -42,9 +43,20 @@ export function dispatch(world: World, who: Candidate, event: Event): void {
 export function learn(world: World, who: Candidate, news: News): void {
   const sight = observe(who.sight, news, who.monotonic);
   if (sight === who.sight) return;
+  if (isPutOff(who.sight, sight)) {
+    fail(world, 'needless wait', `${who.name} counts anew although the record stands as it stood`);
+  }
   who.sight = sight;
   const holdOffMs = world.scope.holdOffsMs[who.index]!;
   dispatch(world, who, { type: 'news', sight, holdOffMs });
+}
+
+/** Who waits counts from when it first saw a record: an edit of anything else is no heartbeat. */
+function isPutOff(before: Sight, after: Sight): boolean {
+  if (before.kind !== 'present' || after.kind !== 'present') return false;
+  const isSame =
+    before.lease.uid === after.lease.uid && before.lease.fingerprint === after.lease.fingerprint;
+  return isSame && after.firstSeenAt > before.firstSeenAt;
 }
 
 /** Whether a timer of the keeper would do anything now. */
@@ -62,6 +74,8 @@ export function holds(world: World, who: Candidate): boolean {
 
 function absorb(world: World, who: Candidate, event: Event): void {
   const before = who.state;
+  // Its answers come, and its queued writes leave, when nobody is there any more.
+  if (before.kind === 'over') return;
   const terms = termsOf(world, who.index, who.attempt);
   try {
     who.state = advance(before, event, instantOf(world, who), terms);
@@ -76,14 +90,30 @@ function judge(world: World, who: Candidate, before: State, after: State): void 
   if (after.kind === 'holding' && !holds(world, who)) {
     fail(world, 'belief', `${who.name} wins after the belief of its claim has ended`);
   }
-  if (after.kind !== 'over' || after.end.how !== 'lost' || before.kind !== 'holding') return;
-  if (who.elapsed >= before.heldUntil) return;
+  if (after.kind !== 'over') return;
+  if (before.kind !== 'holding') return judgeTrace(world, who, before);
+  if (after.end.how !== 'lost' || who.elapsed >= before.heldUntil) return;
   const lease = registerOf(world);
   const isOurs =
     lease?.uid === before.sight.lease.uid && lease.mark?.nonce === nonceOf(who.index, who.attempt);
   if (after.end.reason === 'expired' || isOurs) {
     fail(world, 'needless loss', `${who.name} gives up a term that nobody took`);
   }
+}
+
+/** Who clears up ends when nothing of the attempt is left, nor can come, unless its effort is spent. */
+function judgeTrace(world: World, who: Candidate, before: State): void {
+  if (before.kind === 'vacating' && who.monotonic >= before.giveUpAt) return;
+  const mayCome = world.requests.some(
+    ({ by, attempt, step, answer }) =>
+      by === who.index &&
+      attempt === who.attempt &&
+      answer === null &&
+      step.do === 'write' &&
+      mayReplace(world, step.base),
+  );
+  const isThere = registerOf(world)?.mark?.nonce === nonceOf(who.index, who.attempt);
+  if (mayCome || isThere) fail(world, 'release', `${who.name} ends with a claim of it left behind`);
 }
 
 function pump(world: World, who: Candidate): void {

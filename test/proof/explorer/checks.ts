@@ -1,7 +1,7 @@
 /** What must be true in every state; what must be true of a landing or of a change is judged where it happens. */
 import { holds } from './candidate.js';
 import { rivalBelieves } from './rival.js';
-import { fail, type Candidate, type World } from './world.js';
+import { fail, nonceOf, type Candidate, type World } from './world.js';
 
 export function check(world: World): void {
   const names = world.candidates.filter((one) => checkBelief(world, one)).map(({ name }) => name);
@@ -22,6 +22,9 @@ function checkBelief(world: World, who: Candidate): boolean {
   if (who.elapsed >= who.coveredUntil) {
     fail(world, 'belief', `${who.name} believes longer than its landed writes allow`);
   }
+  if (!knowsItself(who)) {
+    fail(world, 'belief', `${who.name} believes though it knows that the record is not its own`);
+  }
   const { state } = who;
   const mark = state.kind === 'holding' ? state.sight.lease.mark : null;
   if (state.kind === 'holding' && mark?.token !== state.token) {
@@ -29,4 +32,8 @@ function checkBelief(world: World, who: Candidate): boolean {
   }
   // A cut belief cannot grow: nothing of that term lands any more, so what covers it stands still.
   return !who.isCut;
+}
+
+function knowsItself({ sight, index, attempt }: Candidate): boolean {
+  return sight.kind === 'present' && sight.lease.mark?.nonce === nonceOf(index, attempt);
 }

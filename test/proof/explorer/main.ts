@@ -51,8 +51,8 @@ function run(): number {
 
 function chosen(): readonly Scope[] {
   if (values.all) return scopes;
-  const names = values.scope ?? standing;
-  return names.map((name) => {
+  if (values.scope === undefined) return standing;
+  return values.scope.map((name) => {
     const scope = scopes.find((one) => one.name === name);
     if (scope === undefined) throw new Error(`no scope ${name}: see --list`);
     return scope;

@@ -28,9 +28,10 @@ function scope(name: string, what: string, over: Partial<Scope>): Scope {
 /** Two-tick durations: the least in which a renewal can come between a claim and its end. */
 const short: Partial<Scope> = { durationsMs: [2_000, 2_000] };
 
-export const scopes: readonly Scope[] = [
+/** Small enough that every test run exhausts them. */
+export const standing: readonly Scope[] = [
   scope('two-candidates', 'delays and pauses of any length, nothing lost', {}),
-  scope('absent', 'the lease is not there yet', { startsVacant: false }),
+  scope('absent', 'the lease is not there yet', { ...short, startsVacant: false }),
   scope('watched', "a watch delivers, so silence is judged by the holder's heartbeat", {
     ...short,
     watched: true,
@@ -39,38 +40,27 @@ export const scopes: readonly Scope[] = [
     ...short,
     budgets: { timeouts: 1 },
   }),
-  scope('late-commits', 'two of them', { ...short, budgets: { timeouts: 2 } }),
   scope('refusals', 'requests refused in passing', { ...short, budgets: { refusals: 1 } }),
-  scope('queued', "writes wait in the sender's own queue", { ...short, queued: true }),
   scope('slow-reads', 'a read is answered long after the server looked', {
     ...short,
     slowReads: true,
   }),
-  scope('abort', 'an acquisition or a term is called off while its write may still land', {
+  scope('release', 'a term is released, an acquisition called off', {
     ...short,
-    attempts: [2, 1],
-    budgets: { stops: 1, timeouts: 1 },
+    budgets: { stops: 1 },
   }),
-  scope('release-and-edits', 'releases beside label edits', {
-    ...short,
-    attempts: [2, 1],
-    budgets: { stops: 1, labels: 1 },
-  }),
+  scope('edits', 'label edits beside renewals and waits', { ...short, budgets: { labels: 1 } }),
   scope('delete-on-release', 'a release that deletes the lease', {
     ...short,
-    attempts: [2, 1],
     deleteOnRelease: true,
     budgets: { stops: 1 },
   }),
-  scope('outsiders', 'the lease is deleted, blanked or overwritten behind our backs', {
+  scope('deleted', 'somebody deletes the lease', { ...short, budgets: { deletes: 1 } }),
+  scope('overwritten', 'somebody blanks the record, or writes himself in', {
     ...short,
-    budgets: { deletes: 1, overwrites: 1 },
+    budgets: { overwrites: 1 },
   }),
-  scope('stale-news', 'watch events late, lost, repeated and out of order', {
-    ...short,
-    heard: 3,
-    budgets: { gaps: 1 },
-  }),
+  scope('stale-news', 'watch events late, lost, repeated and out of order', { ...short, heard: 2 }),
   scope('client-go', "a rival that decides as client-go's elector, racing release included", {
     ...short,
     attempts: [1],
@@ -83,7 +73,7 @@ export const scopes: readonly Scope[] = [
   scope('wall-stands', 'a wall clock that stands still', {
     ...short,
     wallStands: true,
-    budgets: { ticks: 7, timeouts: 1 },
+    budgets: { ticks: 4 },
   }),
   scope('wall-steps-back', 'wall clocks set back', { ...short, budgets: { setBacks: 1 } }),
   scope('rates', "a holder's clock slower by a fifth, the margin just wide enough", {
@@ -93,16 +83,94 @@ export const scopes: readonly Scope[] = [
   }),
   scope('suspend', 'machines suspended: monotonic time stands, elapsed time goes on', {
     ...short,
-    budgets: { suspensions: 2 },
+    budgets: { suspensions: 1 },
   }),
   scope('mixed-durations', 'candidates of different durations', { durationsMs: [2_000, 4_000] }),
   scope('same-identity', 'candidates that share an identity string', {
+    ...short,
+    sameIdentity: true,
+    budgets: { stops: 1 },
+  }),
+  scope('hold-off', 'candidates that hold off before a claim', {
+    ...short,
+    holdOffsMs: [0, 1_000],
+    budgets: { stops: 1 },
+  }),
+];
+
+/** What one scope of the standing run has one or two of, more of it and together. */
+export const larger: readonly Scope[] = [
+  scope('queued', "writes wait in the sender's own queue", { ...short, queued: true }),
+  scope('late-commits', 'two time-outs', { ...short, budgets: { timeouts: 2 } }),
+  scope('abort', 'a release, or an acquisition called off, while a write may still land', {
+    ...short,
+    budgets: { stops: 1, timeouts: 1 },
+  }),
+  scope('abort-deleting', 'the same, and the lease is deleted', {
+    ...short,
+    deleteOnRelease: true,
+    budgets: { stops: 1, timeouts: 1 },
+  }),
+  scope('abort-and-again', 'the same, and a second attempt follows', {
+    ...short,
+    attempts: [2, 1],
+    budgets: { stops: 1, timeouts: 1 },
+  }),
+  scope('release-and-edits', 'releases beside label edits, and a second attempt', {
+    ...short,
+    attempts: [2, 1],
+    budgets: { stops: 1, labels: 1 },
+  }),
+  scope('old-answers', 'a read is given up, and answered when newer things are known', {
+    ...short,
+    slowReads: true,
+    budgets: { timeouts: 1 },
+  }),
+  scope('delete-and-again', 'a release that deletes the lease, and a second attempt', {
+    ...short,
+    attempts: [2, 1],
+    deleteOnRelease: true,
+    budgets: { stops: 1 },
+  }),
+  scope('outsiders', 'the lease is deleted and the record overwritten behind our backs', {
+    ...short,
+    budgets: { deletes: 1, overwrites: 1 },
+  }),
+  scope('very-stale-news', 'three versions to be heard of, and gaps', {
+    ...short,
+    heard: 3,
+    budgets: { gaps: 1 },
+  }),
+  scope('client-go-long', 'six acts of the rival, a time-out and a release', {
+    ...short,
+    attempts: [2],
+    durationsMs: [2_000],
+    ratesMs: [1_000],
+    holdOffsMs: [0],
+    rival: true,
+    budgets: { rivalActs: 6, timeouts: 1, stops: 1 },
+  }),
+  scope('wall-stands-long', 'a wall clock that stands still, and a time-out', {
+    ...short,
+    wallStands: true,
+    budgets: { ticks: 6, timeouts: 1 },
+  }),
+  scope('suspend-twice', 'two suspensions and a time-out', {
+    ...short,
+    budgets: { suspensions: 2, timeouts: 1 },
+  }),
+  scope('namesakes', 'candidates that share an identity string, and somebody blanks the record', {
+    ...short,
+    sameIdentity: true,
+    budgets: { stops: 1, overwrites: 1 },
+  }),
+  scope('namesakes-again', 'candidates that share an identity string, and a second attempt', {
     ...short,
     attempts: [2, 1],
     sameIdentity: true,
     budgets: { stops: 1 },
   }),
-  scope('hold-off', 'candidates that hold off before a claim', {
+  scope('hold-off-again', 'candidates that hold off before a claim, and a second attempt', {
     ...short,
     attempts: [2, 1],
     holdOffsMs: [0, 1_000],
@@ -116,5 +184,4 @@ export const scopes: readonly Scope[] = [
   }),
 ];
 
-/** Small enough for every test run. */
-export const standing: readonly string[] = ['two-candidates', 'timeouts'];
+export const scopes: readonly Scope[] = [...standing, ...larger];

@@ -75,7 +75,10 @@ function replace(world: World, request: Request, step: WriteStep): Lease {
   const record = { ...change.record, acquireTime: null };
   const next = leaseOf(before.uid, world.version + 1n, record, change.mark);
   const isSame = next.fingerprint === before.fingerprint && isSameMark(next, before);
-  if (isSame && !isUnique(change.bump)) return before;
+  if (isSame && !isUnique(change.bump)) {
+    fail(world, 'no wasted write', `a ${step.write.intent} is no write at all: nothing differs`);
+    return before;
+  }
   world.version += 1n;
   put(world, next);
   return next;
