@@ -136,7 +136,8 @@ export class Api {
     if (invalid !== null) return invalid;
     const next = this.#merge(lease, call.name, body, call);
     // Identical bytes are no write: the old version stays.
-    if (content(next) === content(lease)) return found(200, lease);
+    const isStamped = next.spec.renewTime !== lease.spec.renewTime;
+    if (!isStamped && content(next) === content(lease)) return found(200, lease);
     return found(200, this.#put(lease, next, call));
   }
 

@@ -11,6 +11,7 @@ export type Violate = (promise: string, what: string) => void;
 interface Mark {
   readonly nonce: string;
   readonly token: bigint;
+  readonly stamp: string;
 }
 
 const TERM = 'sync.metaparticle.io/term';
@@ -38,11 +39,19 @@ export class Ledger {
   note(change: Change): void {
     if (!this.#ours(change.by)) return;
     const [before, after] = [markOf(change.before), markOf(change.after)];
+    // Who gives up a claim moves the version of whatever is there, and must leave all of it as it is.
+    const isMoved = after !== null && after.nonce === before?.nonce && after.stamp === before.stamp;
+    if (isMoved) return this.#moved(change);
     if (after !== null) this.#credit(change, after);
     if (after !== null && after.nonce !== before?.nonce) this.#acquired(change, after);
     if (holderOf(change.before) !== '' && holderOf(change.after) === '') {
       this.#vacated(change, before);
     }
+  }
+
+  #moved({ name, by, before, after }: Change): void {
+    if (JSON.stringify(before?.spec) === JSON.stringify(after?.spec)) return;
+    this.#violate('5', `${name}: ${by} changed the record of ${holderOf(before)}`);
   }
 
   #credit({ by, sentAt }: Change, { nonce }: Mark): void {
@@ -82,5 +91,5 @@ function markOf(lease: LeaseObject | null): Mark | null {
   const mark = JSON.parse(text) as Record<'nonce' | 'token' | 'holder' | 'renewTime', string>;
   const { holderIdentity, renewTime } = lease.spec;
   if (mark.holder !== holderIdentity || mark.renewTime !== renewTime) return null;
-  return { nonce: mark.nonce, token: BigInt(mark.token) };
+  return { nonce: mark.nonce, token: BigInt(mark.token), stamp: renewTime };
 }
