@@ -159,7 +159,8 @@ function stopSeeking(state: Seeking, now: Instant, terms: Terms): State {
   const isOurs = sight.kind === 'present' && sight.lease.mark?.nonce === terms.nonce;
   if (writes.length === 0 && !isOurs) return { kind: 'over', end: { how: 'withdrawn' } };
   // A claim that is not answered yet is waited for; one in doubt is looked for first.
-  const readAt = writes.some((one) => one.awaited) ? null : now.monotonic;
+  const isInDoubt = writes.length > 0 && !writes.some((one) => one.awaited);
+  const readAt = isInDoubt ? now.monotonic : null;
   return clearUp({ sight, writes, readAt, lastStamp, wasHeld: false }, now);
 }
 
