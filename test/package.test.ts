@@ -26,7 +26,7 @@ function run(
   cwd: string,
   command: string,
   args: readonly string[],
-  limitMs = 90_000,
+  limitMs = 240_000,
 ): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const options = { cwd, env: environment, timeout: limitMs, killSignal: 'SIGKILL' } as const;
@@ -62,7 +62,7 @@ beforeAll(async () => {
   const [pack] = JSON.parse(json) as [{ filename: string; files: { path: string }[] }];
   tarball = join(folder, pack.filename);
   packed = pack.files.map(({ path }) => path).sort();
-}, 120_000);
+}, 300_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('the packed package', () => {
@@ -88,7 +88,7 @@ describe('the packed package', () => {
 
   it('pleases publint', async () => {
     await succeed(root, bin('publint'), ['run', tarball, '--strict']);
-  }, 60_000);
+  }, 240_000);
 
   it('leads every kind of importer to types that fit', async () => {
     const profile = ['--profile', 'esm-only', '--format', 'json'];
@@ -96,7 +96,7 @@ describe('the packed package', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const { analysis } = JSON.parse(stdout) as { analysis: { entrypoints: object } };
     expect(Object.keys(analysis.entrypoints)).toEqual(['.', './testing', './package.json']);
-  }, 60_000);
+  }, 240_000);
 });
 
 describe('the lock file', () => {
@@ -111,7 +111,7 @@ describe('the lock file', () => {
       await cp(join(root, file), join(project, file));
     }
     await succeed(project, 'npm', ['ci', '--dry-run', '--ignore-scripts', '--prefer-offline']);
-  }, 60_000);
+  }, 240_000);
 });
 
 describe('installed alone in an empty project', () => {
@@ -121,7 +121,7 @@ describe('installed alone in an empty project', () => {
     await cp(join(root, 'test/fixtures/consumer'), project, { recursive: true });
     const flags = ['--prefer-offline', '--no-audit', '--no-fund'];
     await succeed(project, 'npm', ['install', ...flags, tarball]);
-  }, 120_000);
+  }, 300_000);
 
   const output = 'token bigint, held true\nERR_ACQUIRE_TIMEOUT\nreleased true\n';
 
@@ -138,9 +138,13 @@ describe('installed alone in an empty project', () => {
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
     await succeed(project, process.execPath, [tsc, '--project', project]);
     expect(await succeed(project, process.execPath, ['out/typescript.js'])).toBe(output);
-  }, 60_000);
+  }, 240_000);
 
-  it.each(['javascript.js', 'required.cjs'])('works from %s', async (script) => {
-    expect(await succeed(project, process.execPath, [script])).toBe(output);
-  });
+  it.each(['javascript.js', 'required.cjs'])(
+    'works from %s',
+    async (script) => {
+      expect(await succeed(project, process.execPath, [script])).toBe(output);
+    },
+    60_000,
+  );
 });

@@ -211,7 +211,8 @@ describe('a server that is down', () => {
     const back = now();
     await Promise.all(all);
     direct.close();
-    expect(now() - back).toBeLessThan(1300);
+    // One after the other, as probes are paced, they would take 12 s.
+    expect(now() - back).toBeLessThan(6000);
     expect(server.connections - before).toBeLessThanOrEqual(3);
     expect(server.seen).toHaveLength(50);
     const inOrder = order.filter((index, at) => at === 0 || index < (order[at - 1] ?? 0));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { World, type Options } from './world.js';
 
-const SEEDS = Number(process.env['SYNC_TEST_SEEDS'] ?? 1_000);
+const SEEDS = Number(process.env['SYNC_TEST_SEEDS'] ?? 300);
 
 function runAll(options: Options): { acquisitions: number; releases: number; losses: number } {
   const total = { acquisitions: 0, releases: 0, losses: 0 };

@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 /** @typedef {import('./stage.js').Stage} Stage */
 
 /** What concerns what is published: it compiles, packs and installs, which takes its time. */
-const PUBLISHED = ['api', 'docs', 'package', 'readme'].map((name) => `test/${name}.test.ts`);
-const APART = ['/test/integration/', '/test/(api|docs|package|readme)\\.test\\.ts$'];
+const PUBLISHED = ['api', 'docs', 'package', 'pages', 'readme'].map((name) => `test/${name}.test.ts`);
+const APART = ['/test/integration/', '/test/(api|docs|package|pages|readme)\\.test\\.ts$'];
 /** Tests that take as long as leases, outages and whole programs do: `npm run test:live`. */
 const LIVE = '\\.live\\.test\\.ts$';
 /** They tell how fast something is, or count the requests of an API server: nothing else beside them. */
@@ -36,7 +36,6 @@ function ignoring(...patterns) {
 const types = script('types', 240);
 const lint = script('lint', 480);
 const format = script('format', 240, 'format:check');
-const build = script('build', 240);
 
 const inBackground = { background: true };
 /** More workers than a small machine has cores: most of these tests wait for real timers. */
@@ -111,7 +110,7 @@ export const plans = {
   full: {
     tracks: [
       [real, measured, secondLeg('versions', 'auth', 'contention')],
-      [build, published, types],
+      [published, types],
       [lint, format, unit],
     ],
     close: closeFull,
