@@ -4,7 +4,9 @@ import { spawnSync } from 'node:child_process';
 /** @typedef {import('./stage.js').Stage} Stage */
 
 /** What concerns what is published: it compiles, packs and installs, which takes its time. */
-const PUBLISHED = ['api', 'docs', 'package', 'pages', 'readme'].map((name) => `test/${name}.test.ts`);
+const PUBLISHED = ['api', 'docs', 'package', 'pages', 'readme'].map(
+  (name) => `test/${name}.test.ts`,
+);
 const APART = ['/test/integration/', '/test/(api|docs|package|pages|readme)\\.test\\.ts$'];
 /** Tests that take as long as leases, outages and whole programs do: `npm run test:live`. */
 const LIVE = '\\.live\\.test\\.ts$';
