@@ -17,9 +17,10 @@ const OURS = { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 500 };
 /** It renews faster than its followers can see, who read whole seconds: but here it has none of its own kind. */
 const THEIRS = { duration: '4s', deadline: '3s', retry: '400ms' };
 /** With these, what is not told at once is found out so late that no busy machine is mistaken for it. */
-const OURS_RARELY = { leaseDurationMs: 15_000, renewIntervalMs: 5_000, marginMs: 500 };
-const THEIRS_LONG = { duration: '15s', deadline: '12s' };
-const AT_ONCE_MS = 4_000;
+const OURS_RARELY = { leaseDurationMs: 30_000, renewIntervalMs: 10_000, marginMs: 500 };
+const THEIRS_RARELY = { duration: '20s', deadline: '15s', retry: '2s' };
+/** More than its longest sleep. */
+const AT_ONCE_MS = 9_000;
 const POLL_MS = 400;
 /** The longest that client-go sleeps between two looks, and what a busy machine adds. */
 const LONGEST_POLL_MS = 2.2 * POLL_MS;
@@ -150,7 +151,7 @@ async function letGo(of: RivalStory, observer: Observer, deleteOnRelease: boolea
   await using client = new LeaseClient({ kubeConfig: of.cluster.kubeConfig, identity: 'ours' });
   const lock = new Lock(name, { client, ...OURS_RARELY, deleteOnRelease });
   const handle = await lock.acquire();
-  const rival = await theirs(of, { lease: name, ...THEIRS_LONG });
+  const rival = await theirs(of, { lease: name, ...THEIRS_RARELY });
   await rival.next('get', 0);
   expect(await lock.tryAcquire()).toBeNull();
   const calledAt = now();
@@ -178,7 +179,7 @@ async function beErased(of: RivalStory, observer: Observer): Promise<void> {
   const rival = await theirs(of, { lease: 'erased', ...slow });
   await rival.next('leading', 0);
   const mine = await ours(of, 'erased', OURS_RARELY);
-  await sleep(SETTLING_MS);
+  await mine.call('follows', 'client-go');
   // From here on it sleeps for 6 s, and what it knows grows old.
   await rival.next('update', now());
   const { body } = await request('GET', `${leases}/erased`);

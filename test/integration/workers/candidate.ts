@@ -1,5 +1,6 @@
 // A process that takes part in an election, and notes its terms.
 import { EventEmitter, once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Election, LeaseClient } from '../../../src/index.js';
 import type { ElectionOptions, StopReason } from '../../../src/index.js';
 import { Diary } from './diary.js';
@@ -87,6 +88,11 @@ const calls = {
   },
 
   isLeader: (): boolean => election.isLeader(),
+
+  /** Resolves when it knows that this one leads. */
+  follows: async (leader: string): Promise<void> => {
+    while (election.leader !== leader) await sleep(10);
+  },
 };
 
 serve(calls);
