@@ -87,7 +87,7 @@ class World implements Stage {
     const { schedule, chance } = this;
     const walls = plan.wallsAheadMs;
     this.network = new Network(schedule, this.#api, this.#weather, chance, walls, count);
-    this.witness = new Witness(schedule, this.#ledger, plan.asks, violate);
+    this.witness = new Witness(schedule, this.#ledger, plan, violate);
   }
 
   async run(): Promise<Outcome> {
