@@ -81,7 +81,7 @@ class World implements Stage {
       plan.processes.filter(({ kind }) => kind === 'ours').map(({ name }) => name),
     );
     const isOurs = (id: string): boolean => ours.has(id.split('.')[0] ?? '');
-    this.#ledger = new Ledger(leaseDurationMs - marginMs, isOurs, violate);
+    this.#ledger = new Ledger(leaseDurationMs - marginMs, isOurs, violate, count);
     this.#api = new Api((change) => this.#changed(change));
     this.#weather = new Weather(count);
     const { schedule, chance } = this;
