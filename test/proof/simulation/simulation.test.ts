@@ -55,7 +55,7 @@ describe('the simulation', () => {
     for (const what of [...faults, ...outcomes]) {
       expect(`${what}: ${counts[what] ?? 0}`).not.toBe(`${what}: 0`);
     }
-  }, 280_000);
+  }, 500_000);
 
   test('a seed decides everything that happens', async () => {
     const [once, again, replayed, other] = await Promise.all([
