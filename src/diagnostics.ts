@@ -85,7 +85,9 @@ export function publishEvent(subject: Subject, event: Event, before: State, afte
   if (!events.hasSubscribers) return;
   const { key, identity, nonce } = subject;
   events.publish({
-    ...{ lease: keyOf(key), identity, nonce },
+    lease: keyOf(key),
+    identity,
+    nonce,
     event: event.type,
     before: before.kind,
     after: after.kind,

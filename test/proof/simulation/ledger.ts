@@ -22,14 +22,22 @@ export class Ledger {
   readonly #covered = new Map<string, number>();
   readonly #owners = new Map<string, string>();
   readonly #tokens = new Map<string, bigint>();
+  readonly #takers = new Map<string, string>();
   readonly #beliefMs: number;
   readonly #ours: (machine: string) => boolean;
   readonly #violate: Violate;
+  readonly #count: (what: string) => void;
 
-  constructor(beliefMs: number, ours: (machine: string) => boolean, violate: Violate) {
+  constructor(
+    beliefMs: number,
+    ours: (machine: string) => boolean,
+    violate: Violate,
+    count: (what: string) => void,
+  ) {
     this.#beliefMs = beliefMs;
     this.#ours = ours;
     this.#violate = violate;
+    this.#count = count;
   }
 
   coveredUntil(nonce: string): number {
@@ -71,6 +79,9 @@ export class Ledger {
       this.#violate('2', `${name}: token ${token} of ${by} is not the version it replaced`);
     }
     this.#tokens.set(name, token);
+    if (holderOf(before) !== '') this.#count('takeover');
+    else if ((this.#takers.get(name) ?? by) !== by) this.#count('hand-off');
+    this.#takers.set(name, by);
   }
 
   #vacated({ name, by, before, after }: Change, mark: Mark | null): void {

@@ -37,6 +37,7 @@ export class Machine implements Clock {
   #isDead = false;
   #awakeSince = 0;
   #awakeMonotonic = -1;
+  #resumedAt = -Infinity;
 
   constructor(
     name: string,
@@ -69,7 +70,12 @@ export class Machine implements Clock {
     return this.#awakeSince;
   }
 
-  /** The same on its own monotonic clock. */
+  /** When its last suspension ended, in the world's time: timers set before it ring late by its length. */
+  get resumedAt(): number {
+    return this.#resumedAt;
+  }
+
+  /** {@link awakeSince} on its own monotonic clock. */
   get stalledUntil(): number {
     return this.#awakeMonotonic;
   }
@@ -142,6 +148,7 @@ export class Machine implements Clock {
     this.#schedule.in(ms, () => {
       this.#suspendedAt = null;
       this.#suspendedMs += this.#schedule.now - since;
+      this.#resumedAt = this.#schedule.now;
     });
   }
 

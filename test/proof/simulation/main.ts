@@ -1,23 +1,23 @@
 /**
  * The simulation's command: one run per seed, until one breaks a promise; that one is made as small as it gets,
- * and its story is told.
+ * and its story is told. Progress goes to stderr.
  *
- * - `--seeds N --from S`: how many, and the first of them; one to five thousand is a fair wait, and a nightly run
- *   takes what the night has, from a first seed of its own: `--seeds 1000000 --from $(date +%Y%m%d)000000`
+ * - `--seeds N --from S`: how many, and the first of them; a thousand and more are shared by two processes
  * - `--seconds N`: no further seed after so long
  * - `--replay SEED`: the same run again, told as it went, not made smaller
  * - `--beyond`: clock rates differ by more than the margin covers; overlaps are counted, all else must hold
  * - `--rival KIND`: `client-go`, `wall-clock` or `no-cas` in place of the library
+ * - `--workers N`: how many processes
  * - `--json`: a line of JSON at the end
  *
  * Exit code 0: nothing found, 1: a violation, 2: the simulation itself failed.
  */
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { planOf, type Plan, type PlanOptions, type RivalKind } from './plan.js';
-import { shrink } from './shrink.js';
-import { shortened, titleOf } from './story.js';
+import { fleet, type Result } from './fleet.js';
+import { rivalKinds, type PlanOptions } from './plan.js';
+import { replay, search, type Range } from './search.js';
 import { Tally } from './tally.js';
-import { run, type Outcome } from './world.js';
 
 const { values } = parseArgs({
   options: {
@@ -27,80 +27,85 @@ const { values } = parseArgs({
     replay: { type: 'string' },
     beyond: { type: 'boolean', default: false },
     rival: { type: 'string' },
+    workers: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
 
-const { beyond } = values;
-const planOptions: PlanOptions = {
-  beyond,
-  ...(values.rival === undefined ? {} : { rival: values.rival as RivalKind }),
-};
-const runOptions = { mayOverlap: beyond };
-
-interface Report {
-  readonly promise: string;
-  readonly seed: number;
-  readonly steps: number;
-  readonly story: readonly string[];
-}
+const script = fileURLToPath(import.meta.url);
+const WORTH_TWO = 1_000;
 
 try {
-  process.exitCode = await (values.replay === undefined ? search() : replay(values.replay));
+  process.exitCode = await main();
 } catch (error) {
   console.error(error);
   process.exitCode = 2;
 }
 
-async function replay(seed: string): Promise<number> {
-  const outcome = await run(planOf(Number(seed), planOptions), { ...runOptions, tells: true });
-  console.log(outcome.story.join('\n'));
+async function main(): Promise<number> {
+  const range: Range = {
+    from: whole('--from', values.from),
+    seeds: whole('--seeds', values.seeds),
+    seconds: Number(values.seconds),
+    plan: planOptions(),
+    run: { mayOverlap: values.beyond },
+  };
+  const { replay: seed } = values;
+  return report(
+    seed === undefined ? await shared(range) : await replay(whole('--replay', seed), range),
+  );
+}
+
+async function shared(range: Range): Promise<Result> {
+  const { from, seeds } = range;
+  const workers = whole('--workers', values.workers ?? (seeds < WORTH_TWO ? '1' : '2'));
+  const started = performance.now();
+  const results = workers <= 1 ? [await search(range)] : await fleet(script, parts(range, workers));
   const tally = new Tally();
-  tally.add(outcome);
-  const story = outcome.story.slice(-60);
-  return end(tally, outcome, reportOf(Number(seed), outcome, story));
-}
-
-async function search(): Promise<number> {
-  const [from, seeds] = [Number(values.from), Number(values.seeds)];
-  const stopAt = performance.now() + Number(values.seconds) * 1_000;
-  const started = process.cpuUsage();
-  const tally = new Tally();
-  let last: Outcome | null = null;
-  let report: Report | null = null;
-  for (let seed = from; seed < from + seeds && report === null; seed += 1) {
-    if (performance.now() > stopAt) break;
-    const plan = planOf(seed, planOptions);
-    last = await run(plan, runOptions);
-    tally.add(last);
-    if (last.violation !== null) report = await explain(plan, last);
+  for (const result of results) tally.merge(result);
+  const [found] = results
+    .flatMap(({ violation }) => (violation === null ? [] : [violation]))
+    .sort((a, b) => a.seed - b.seed);
+  console.log(tally.lines((performance.now() - started) / 1_000).join('\n'));
+  if (found === undefined) {
+    console.log(`nothing found from seed ${from} on`);
+  } else {
+    console.log(`\n${found.story.join('\n')}\n\nthe whole of it: --replay ${found.seed}`);
   }
-  const { user, system } = process.cpuUsage(started);
-  console.log(tally.lines((user + system) / 1e6).join('\n'));
-  return end(tally, last, report);
+  return { violation: found ?? null, ...tally.figures };
 }
 
-async function explain(plan: Plan, found: Outcome): Promise<Report | null> {
-  const { violation } = found;
-  if (violation === null) return null;
-  console.log(`seed ${plan.seed} breaks promise ${violation.promise}: ${violation.what}`);
-  const smallest = await shrink(plan, violation, runOptions);
-  const outcome = await run(smallest, { ...runOptions, tells: true });
-  const story = [...titleOf(smallest, plan), ...shortened(outcome.story)];
-  console.log(`\n${story.join('\n')}\n\nthe whole of it: --replay ${plan.seed}\n`);
-  return reportOf(plan.seed, outcome, story);
+function report(result: Result): number {
+  if (values.json) console.log(JSON.stringify(result));
+  return result.violation === null ? 0 : 1;
 }
 
-function reportOf(seed: number, { violation }: Outcome, story: readonly string[]): Report | null {
-  if (violation === null) return null;
-  return { promise: violation.promise, seed, steps: story.length, story };
+function parts({ from, seeds, seconds }: Range, workers: number): string[][] {
+  const share = Math.ceil(seeds / workers);
+  const firsts = Array.from({ length: workers }, (_, n) => from + n * share);
+  const kind = [...(values.beyond ? ['--beyond'] : []), ...rivalArguments()];
+  return firsts.map((first) => [
+    ...['--from', `${first}`, '--seeds', `${Math.max(0, Math.min(share, from + seeds - first))}`],
+    ...['--seconds', `${seconds}`, '--workers', '1', ...kind],
+  ]);
 }
 
-function end(tally: Tally, last: Outcome | null, violation: Report | null): number {
-  const { seeds, events, virtualMs, overlaps, counts } = tally;
-  if (values.json) {
-    const figures = { seeds, events, virtualMs, overlaps, hash: last?.hash, counts };
-    console.log(JSON.stringify({ violation, ...figures }));
+function rivalArguments(): string[] {
+  return values.rival === undefined ? [] : ['--rival', values.rival];
+}
+
+function planOptions(): PlanOptions {
+  const { beyond, rival } = values;
+  if (rival === undefined) return { beyond };
+  const kind = rivalKinds.find((one) => one === rival);
+  if (kind === undefined) throw new RangeError(`--rival: one of ${rivalKinds.join(', ')}`);
+  return { beyond, rival: kind };
+}
+
+function whole(option: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new RangeError(`${option}: a whole number, not ${text}`);
   }
-  return violation === null ? 0 : 1;
+  return value;
 }

@@ -10,7 +10,8 @@ export interface Timings {
 }
 
 /** Electors that others use, by their rules of decision. */
-export type RivalKind = 'client-go' | 'wall-clock' | 'no-cas';
+export const rivalKinds = ['client-go', 'wall-clock', 'no-cas'] as const;
+export type RivalKind = (typeof rivalKinds)[number];
 
 export interface ProcessPlan {
   readonly name: string;
@@ -97,20 +98,29 @@ const TIMINGS: readonly Timings[] = [
   { leaseDurationMs: 15_000, renewIntervalMs: 2_000, marginMs: 2_000 },
 ];
 
+/** So many runs are long. */
+const LONG = 0.1;
+
 export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const chance = new Chance(seed);
   const timings = chance.pick(TIMINGS);
-  const lastsMs = chance.whole(25_000, 60_000);
+  const { leaseDurationMs } = timings;
+  const lastsMs = lengthOf(chance, timings);
   const processes = processesOf(chance, timings, options);
   const crowd = chance.is(0.04) ? ['c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'] : [];
   const locks = [...(chance.is(0.5) ? ['a'] : ['a', 'b']), ...crowd];
-  const { leaseDurationMs } = timings;
   // API servers whose clocks are a whole duration apart are promised to be borne.
   const wallsAheadMs = [0, chance.between(-1, 1) * leaseDurationMs];
   const scene = { chance, timings, processes, locks, lastsMs };
   const items = [...worksOf(scene), ...faultsOf(scene)].sort((a, b) => a.at - b.at);
   const asks = chance.is(0.5);
   return { seed, timings, processes, locks, lastsMs, asks, wallsAheadMs, items };
+}
+
+/** Many short runs find more than few long ones; but some things take their time. */
+function lengthOf(chance: Chance, { leaseDurationMs }: Timings): number {
+  if (chance.is(LONG)) return chance.whole(25_000, 60_000);
+  return Math.round(leaseDurationMs * chance.between(1, 2.5));
 }
 
 interface Scene {
@@ -179,7 +189,7 @@ function workOf({ chance, locks, timings: { leaseDurationMs } }: Scene, process:
 
 function faultsOf(scene: Scene): Item[] {
   const { chance, lastsMs } = scene;
-  const everyMs = chance.pick([1_500, 4_000, 10_000]);
+  const everyMs = chance.pick([800, 2_500, 8_000]);
   const hasOutsiders = chance.is(0.3);
   const items: Item[] = [];
   for (let at = chance.next() * everyMs; at < lastsMs; at += chance.next() * 2 * everyMs) {

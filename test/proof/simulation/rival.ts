@@ -119,6 +119,8 @@ export class Rival {
       leaseTransitions: (lease?.spec.leaseTransitions ?? 0) + (isMine ? 0 : 1),
     };
     if (!(await this.#write(lease, spec))) return false;
+    // A term is over when its deadline passes, whatever lands after it.
+    if (this.#leadsUntil !== null && machine.monotonic() >= this.#leadsUntil) return false;
     this.#leadsUntil = machine.monotonic() + (leaseDurationMs * 2) / 3;
     return true;
   }

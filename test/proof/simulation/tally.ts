@@ -1,27 +1,54 @@
 import type { Outcome } from './world.js';
 
-/** What many runs came to. */
-export class Tally {
-  readonly counts: Record<string, number> = {};
-  seeds = 0;
-  events = 0;
-  virtualMs = 0;
-  overlaps = 0;
+/** What many runs came to, as plain data. */
+export interface Figures {
+  readonly seeds: number;
+  readonly events: number;
+  readonly virtualMs: number;
+  readonly overlaps: number;
+  /** Of all that happened in all runs, in whatever order they ran. */
+  readonly hash: number;
+  readonly counts: Readonly<Record<string, number>>;
+}
 
-  add({ counts, events, virtualMs, overlaps }: Outcome): void {
-    this.seeds += 1;
-    this.events += events;
-    this.virtualMs += virtualMs;
-    this.overlaps += overlaps;
-    for (const [what, times] of counts) this.counts[what] = (this.counts[what] ?? 0) + times;
+/** Adds up what many runs came to. */
+export class Tally {
+  readonly #counts: Record<string, number> = {};
+  #seeds = 0;
+  #events = 0;
+  #virtualMs = 0;
+  #overlaps = 0;
+  #hash = 0;
+
+  get figures(): Figures {
+    return {
+      ...{ seeds: this.#seeds, events: this.#events, virtualMs: this.#virtualMs },
+      ...{ overlaps: this.#overlaps, hash: this.#hash, counts: this.#counts },
+    };
+  }
+
+  add(outcome: Outcome): void {
+    this.merge({ ...outcome, seeds: 1, counts: Object.fromEntries(outcome.counts) });
+  }
+
+  merge({ seeds, events, virtualMs, overlaps, hash, counts }: Figures): void {
+    this.#seeds += seeds;
+    this.#events += events;
+    this.#virtualMs += virtualMs;
+    this.#overlaps += overlaps;
+    this.#hash = (this.#hash + hash) >>> 0;
+    for (const [what, times] of Object.entries(counts)) {
+      this.#counts[what] = (this.#counts[what] ?? 0) + times;
+    }
   }
 
   lines(seconds: number): string[] {
-    const hours = this.virtualMs / 3_600_000;
+    const hours = this.#virtualMs / 3_600_000;
+    const perSecond = (this.#seeds / seconds).toFixed(1);
     return [
-      `${whole(this.seeds)} seeds in ${seconds.toFixed(1)} s: ${whole(this.seeds / seconds)} per second`,
-      `${hours.toFixed(1)} hours of virtual time, ${whole(this.events)} events`,
-      ...Object.entries(this.counts)
+      `${whole(this.#seeds)} seeds in ${seconds.toFixed(1)} s: ${perSecond} per second`,
+      `${hours.toFixed(1)} hours of virtual time, ${whole(this.#events)} events`,
+      ...Object.entries(this.#counts)
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([what, times]) => `  ${what.padEnd(34)} ${whole(times).padStart(11)}`),
     ];

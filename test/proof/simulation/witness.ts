@@ -2,6 +2,7 @@ import type { EventMessage } from '@metaparticle/sync';
 import type { Belief, GuardedWrite } from '../history/history.js';
 import type { Ledger, Violate } from './ledger.js';
 import type { Machine } from './machine.js';
+import type { Plan } from './plan.js';
 import type { Schedule } from './schedule.js';
 
 /** Somebody who may believe that a lock is his. */
@@ -42,16 +43,16 @@ export class Witness {
   readonly writes: GuardedWrite[] = [];
   readonly #schedule: Schedule;
   readonly #ledger: Ledger;
-  readonly #asks: boolean;
+  readonly #plan: Plan;
   readonly #violate: Violate;
   readonly #terms = new Map<string, Term>();
   readonly #greatest = new Map<string, bigint>();
   #chapters: Chapter[] = [];
 
-  constructor(schedule: Schedule, ledger: Ledger, asks: boolean, violate: Violate) {
+  constructor(schedule: Schedule, ledger: Ledger, plan: Plan, violate: Violate) {
     this.#schedule = schedule;
     this.#ledger = ledger;
-    this.#asks = asks;
+    this.#plan = plan;
     this.#violate = violate;
   }
 
@@ -102,7 +103,7 @@ export class Witness {
         : term.heldUntil === null
           ? -Infinity
           : machine.worldAt(term.heldUntil);
-    const isAsked = term === null || (this.#asks && !machine.isStalled);
+    const isAsked = term === null || (this.#plan.asks && !machine.isStalled);
     const isHeld = isAsked ? believer.isHeld() : now < endsAt;
     if (!isHeld) {
       this.#end(chapter);
@@ -131,7 +132,9 @@ export class Witness {
     const { signal, machine } = chapter.believer;
     if (signal === null || signal.aborted || machine.isStalled || chapter.endedAt === null) return;
     if (chapter.believer.isGivenBack()) return;
-    const since = Math.max(chapter.endedAt, machine.awakeSince);
+    // A timer that was set before a suspension rings late; the next renewal was due by then at the latest.
+    const renewedBy = machine.resumedAt + this.#plan.timings.renewIntervalMs / machine.rate;
+    const since = Math.max(chapter.endedAt, machine.awakeSince, renewedBy);
     if (this.#schedule.now - since > SIGNAL_LATENESS_MS) {
       this.#broken('signal', chapter, 'has lost it, and its signal does not say so');
     }

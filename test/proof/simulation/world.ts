@@ -81,13 +81,13 @@ class World implements Stage {
       plan.processes.filter(({ kind }) => kind === 'ours').map(({ name }) => name),
     );
     const isOurs = (id: string): boolean => ours.has(id.split('.')[0] ?? '');
-    this.#ledger = new Ledger(leaseDurationMs - marginMs, isOurs, violate);
+    this.#ledger = new Ledger(leaseDurationMs - marginMs, isOurs, violate, count);
     this.#api = new Api((change) => this.#changed(change));
     this.#weather = new Weather(count);
     const { schedule, chance } = this;
     const walls = plan.wallsAheadMs;
     this.network = new Network(schedule, this.#api, this.#weather, chance, walls, count);
-    this.witness = new Witness(schedule, this.#ledger, plan.asks, violate);
+    this.witness = new Witness(schedule, this.#ledger, plan, violate);
   }
 
   async run(): Promise<Outcome> {

@@ -1,0 +1,61 @@
+import type { Report, Result } from './fleet.js';
+import { planOf, type Plan, type PlanOptions } from './plan.js';
+import { shrink } from './shrink.js';
+import { shortened, titleOf } from './story.js';
+import { Tally } from './tally.js';
+import { run, type Outcome, type RunOptions } from './world.js';
+
+/** A range of seeds, and what kind of runs they are the seeds of. */
+export interface Range {
+  readonly from: number;
+  readonly seeds: number;
+  readonly seconds: number;
+  readonly plan: PlanOptions;
+  readonly run: RunOptions;
+}
+
+const PROGRESS_MS = 10_000;
+
+/** One run per seed, until one breaks a promise: that one is made as small as it gets. */
+export async function search(range: Range): Promise<Result> {
+  const { from, seeds } = range;
+  const stopAt = performance.now() + range.seconds * 1_000;
+  let progressAt = performance.now() + PROGRESS_MS;
+  const tally = new Tally();
+  for (let seed = from; seed < from + seeds && performance.now() < stopAt; seed += 1) {
+    const plan = planOf(seed, range.plan);
+    const outcome = await run(plan, range.run);
+    tally.add(outcome);
+    const violation = await explain(plan, outcome, range.run);
+    if (violation !== null) return { violation, ...tally.figures };
+    if (performance.now() < progressAt) continue;
+    console.error(`simulation: ${seed - from + 1} of ${seeds} seeds from ${from}, nothing found`);
+    progressAt += PROGRESS_MS;
+  }
+  return { violation: null, ...tally.figures };
+}
+
+/** The same run again, told as it went. */
+export async function replay(seed: number, { plan, run: how }: Range): Promise<Result> {
+  const outcome = await run(planOf(seed, plan), { ...how, tells: true });
+  const tally = new Tally();
+  tally.add(outcome);
+  console.log(outcome.story.join('\n'));
+  return { violation: reportOf(seed, outcome, outcome.story.slice(-60)), ...tally.figures };
+}
+
+async function explain(plan: Plan, found: Outcome, how: RunOptions): Promise<Report | null> {
+  const { violation } = found;
+  if (violation === null) return null;
+  console.error(`simulation: seed ${plan.seed} breaks promise ${violation.promise}; shrinking`);
+  const smallest = await shrink(plan, violation, how);
+  const outcome = await run(smallest, { ...how, tells: true });
+  const title = `seed ${plan.seed} breaks promise ${violation.promise}: ${violation.what}`;
+  const story = [title, ...titleOf(smallest, plan), ...shortened(outcome.story)];
+  return reportOf(plan.seed, outcome, story);
+}
+
+function reportOf(seed: number, { violation }: Outcome, story: readonly string[]): Report | null {
+  if (violation === null) return null;
+  return { promise: violation.promise, seed, steps: story.length, story };
+}
