@@ -7,7 +7,13 @@ import { spawnSync } from 'node:child_process';
 const PUBLISHED = ['api', 'docs', 'package', 'pages', 'readme'].map(
   (name) => `test/${name}.test.ts`,
 );
-const APART = ['/test/integration/', '/test/(api|docs|package|pages|readme)\\.test\\.ts$'];
+/** What the promises are held against: see docs/proof.md. */
+const PROOF = 'test/proof/';
+const APART = [
+  '/test/integration/',
+  `/${PROOF}`,
+  '/test/(api|docs|package|pages|readme)\\.test\\.ts$',
+];
 /** Tests that take as long as leases, outages and whole programs do: `npm run test:live`. */
 const LIVE = '\\.live\\.test\\.ts$';
 /** They tell how fast something is, or count the requests of an API server: nothing else beside them. */
@@ -43,6 +49,7 @@ const inBackground = { background: true };
 /** More workers than a small machine has cores: most of these tests wait for real timers. */
 const UNIT = ['--maxWorkers=4', `--workerIdleMemoryLimit=${WORKER_MEMORY}`];
 const unit = jest('unit', 600, [...UNIT, ...ignoring(...APART, LIVE)], inBackground);
+const proof = jest('proof', 900, ['--maxWorkers=2', PROOF], inBackground);
 const published = jest('published', 600, ['--maxWorkers=2', ...PUBLISHED], inBackground);
 
 const EMBEDDED = { env: { SYNC_TEST_REAL: '' } };
@@ -63,16 +70,20 @@ function secondLeg(...tests) {
   return { name: 'second leg', limitSeconds: 600, command, jest: true, ...REAL };
 }
 
-/** Says which real API servers and rivals took part; none is a failure wherever one can be had. */
+/** Lines in which the proofs tell how far they went. */
+const FIGURES = /^(explorer|mutants killed|simulation|live faults survived)\b.*$/gm;
+
+/** Says how far the proofs went, and which real API servers and rivals took part; none is a failure wherever one can be had. */
 function closeFull(verdicts) {
   const { SYNC_TEST_KUBECONFIG, KUBEBUILDER_ASSETS } = process.env;
   const hasServer = Boolean(SYNC_TEST_KUBECONFIG || KUBEBUILDER_ASSETS) || hasGo();
+  const figures = verdicts.flatMap(({ output }) => output.match(FIGURES) ?? []);
   const closings = [
     closing(verdicts, 'real API server', /kube-apiserver v[\w.+-]+/, hasServer),
     closing(verdicts, 'rival', /client-go v[\w.+-]+/, hasGo()),
   ];
   return {
-    lines: closings.flatMap(({ lines }) => lines),
+    lines: [...figures, ...closings.flatMap(({ lines }) => lines)],
     verdicts: closings.flatMap(({ verdicts }) => verdicts),
   };
 }
@@ -113,7 +124,7 @@ export const plans = {
     tracks: [
       [real, measured, secondLeg('versions', 'auth', 'contention')],
       [published, types],
-      [lint, format, unit],
+      [lint, format, proof, unit],
     ],
     close: closeFull,
   },

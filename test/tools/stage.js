@@ -25,7 +25,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * @property {number} passed
  * @property {number} failed
  * @property {number} skipped
- * @property {string} output what a stage in the background printed
+ * @property {string} output what it printed
  * @property {string} trouble why the stage failed beside failed tests, or empty
  * @property {object} [results] all that Jest tells
  */
@@ -57,7 +57,10 @@ export async function runStage(stage) {
   const start = performance.now();
   const printed = [];
   try {
-    const trouble = await perform(stage, resultsFile, (text) => printed.push(text));
+    const trouble = await perform(stage, resultsFile, (text) => {
+      printed.push(text);
+      if (!stage.background) process.stdout.write(text);
+    });
     const seconds = (performance.now() - start) / 1000;
     const output = printed.join('');
     return { name: stage.name, seconds, output, ...count(stage, resultsFile, trouble) };
@@ -72,10 +75,10 @@ async function perform(stage, resultsFile, print) {
   const results = stage.jest ? ['--json', `--outputFile=${resultsFile}`] : [];
   const child = spawn(program, [...args, ...results], {
     detached: true,
-    stdio: ['ignore', ...(stage.background ? ['pipe', 'pipe'] : ['inherit', 'inherit'])],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...stage.env },
   });
-  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', print);
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', print);
   const ended = new Promise((resolve) => {
     child.once('error', (error) => resolve(`could not be started: ${error.message}`));
     child.once('exit', (code, signal) => {
