@@ -162,6 +162,14 @@ describe('the watch of a lease', () => {
     expect(clock.timers).toBe(0);
   });
 
+  it('is not waited for by those who leave after the view was closed', () => {
+    const { view, clock } = scene();
+    const { leave } = listener(view);
+    view.close();
+    leave();
+    expect(clock.timers).toBe(0);
+  });
+
   it('can be doubted, also while there is none', () => {
     const { view, watch } = scene();
     view.suspect();

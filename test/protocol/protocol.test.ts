@@ -415,6 +415,17 @@ describe('releasing', () => {
     expect(player.state).toEqual({ kind: 'over', end: { how: 'left' } });
   });
 
+  it('waits for another attempt no longer than it goes on at all', () => {
+    const { player } = holder();
+    player.event({ type: 'stop' });
+    player.settle(player.wait(4_900).send('vacate'), 'unknown');
+    const { step } = player;
+    if (step.do !== 'read') throw new Error(`a read was due, not ${step.do}`);
+    player.event({ type: 'begun', step });
+    player.event({ type: 'answered', request: 'read', verdict: { kind: 'unknown' } });
+    expect(player.step).toEqual({ do: 'wait', ms: 100 });
+  });
+
   it('does nothing after a loss', () => {
     const { player } = holder();
     player.wait(13_000);
