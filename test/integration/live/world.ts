@@ -13,6 +13,7 @@ import { Crew } from '../workers/crew.js';
 import { now } from '../workers/time.js';
 import { Chronicle } from './chronicle.js';
 import { Pipe } from './pipe.js';
+import { Pulse } from './pulse.js';
 import { Register } from './register.js';
 import type { Servers } from './scenario.js';
 import { Troupe } from './troupe.js';
@@ -81,11 +82,16 @@ export class World {
 
   /** @param keeps the diaries, for whoever looks for the reason of a failure */
   async close(keeps = false): Promise<void> {
-    await this.#crew.disband();
-    for (const end of this.#endings.reverse()) await end();
-    await this.register.close();
+    const errors: unknown[] = [];
+    const endings = [() => this.register.close(), ...this.#endings, () => this.#crew.disband()];
+    for (const end of endings.reverse()) {
+      await Promise.resolve()
+        .then(end)
+        .catch((error: unknown) => errors.push(error));
+    }
     if (!keeps) await rm(this.folder, { recursive: true, force: true });
     this.#guard.dismiss();
+    if (errors.length > 0) throw new AggregateError(errors, 'not everything was ended');
   }
 
   async #startPlane(): Promise<ControlPlane> {
@@ -104,13 +110,17 @@ export class World {
     const headers = { authorization: `Bearer ${plane.adminToken}` };
     const targets = servers.map((server): RawTarget => ({ server, headers, tls: { ca: cert } }));
     const witness = new Witness(targets);
-    this.#endings.push(() => witness.close());
+    const pulse = new Pulse(targets);
+    this.#endings.push(
+      () => witness.close(),
+      () => pulse.close(),
+    );
     const ground: Ground = {
       ...{ crew: this.#crew, folder: this.folder, registerPort: this.register.port, cert, key },
       ...{ chronicle: this.chronicle, guard: this.#guard, pids: this.#pids },
     };
     return async (wishes) => {
-      const troupe = await Troupe.start(ground, { ...wishes, cluster, servers, witness });
+      const troupe = await Troupe.start(ground, { ...wishes, cluster, servers, witness, pulse });
       this.#endings.push(() => troupe.close());
       return troupe;
     };

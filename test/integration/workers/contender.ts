@@ -88,6 +88,8 @@ const questions = new Map<string, () => boolean>();
 /** Leases that a watch has told of. */
 const listened = new Set<string>();
 const elections = new Map<string, Election>();
+/** What ends the wish for a Lease, and resolves when nothing of it is left. */
+const wishes = new Map<string, () => Promise<void>>();
 
 function note(line: ContenderLine): void {
   writeSync(file, `${JSON.stringify(line)}\n`);
@@ -140,9 +142,13 @@ setInterval(() => {
   }
 }, WRITE_EVERY_MS);
 
-/** Refusals are told, and whoever is refused comes again. */
-async function insist(lease: string, attempt: () => Promise<void>): Promise<never> {
-  for (;;) {
+/** Refusals are told, and whoever is refused comes again, until the signal aborts. */
+async function insist(
+  lease: string,
+  signal: AbortSignal,
+  attempt: () => Promise<void>,
+): Promise<void> {
+  while (!signal.aborted) {
     try {
       await attempt();
       await sleep(BETWEEN_TURNS_MS);
@@ -154,10 +160,12 @@ async function insist(lease: string, attempt: () => Promise<void>): Promise<neve
   }
 }
 
-async function takeTurn(lock: Lock, holdMs: number): Promise<void> {
-  const handle = await lock.acquire();
+async function takeTurn(lock: Lock, holdMs: number, signal: AbortSignal): Promise<void> {
+  const handle = await lock.acquire({ signal });
   questions.set(handle.name, () => handle.isHeld());
-  await Promise.race([sleep(holdMs), aborted(handle.signal)]);
+  // Whichever comes first, and nothing of the others is left.
+  const over = AbortSignal.any([handle.signal, signal]);
+  await sleep(holdMs, undefined, { signal: over }).catch(() => undefined);
   await handle.release();
 }
 
@@ -175,17 +183,32 @@ const calls = {
   want: ({ kind, name, namespace, holdMs = FOR_EVER_MS }: Wanted): void => {
     const all = { ...options, namespace, client };
     const lease = `${namespace}/${name}`;
+    const end = new AbortController();
+    const { signal } = end;
+    let attempt: () => Promise<void>;
     if (kind === 'lock') {
       const lock = new Lock(name, all);
-      void insist(lease, () => takeTurn(lock, holdMs));
-      return;
+      attempt = () => takeTurn(lock, holdMs, signal);
+    } else {
+      const onStartedLeading = (term: { signal: AbortSignal }): Promise<void> =>
+        aborted(term.signal);
+      const election = new Election(name, { ...all, onStartedLeading });
+      questions.set(lease, () => election.isLeader());
+      elections.set(name, election);
+      attempt = () => election.run({ signal });
     }
-    const onStartedLeading = ({ signal }: { signal: AbortSignal }): Promise<void> =>
-      aborted(signal);
-    const election = new Election(name, { ...all, onStartedLeading });
-    questions.set(lease, () => election.isLeader());
-    elections.set(name, election);
-    void insist(lease, () => election.run());
+    const done = insist(lease, signal, attempt);
+    wishes.set(lease, () => {
+      end.abort();
+      return done;
+    });
+  },
+
+  /** Gives a Lease back and wants it no longer. */
+  cease: async (lease: string): Promise<void> => {
+    await wishes.get(lease)?.();
+    wishes.delete(lease);
+    questions.delete(lease);
   },
 
   /** Resolves when it listens to all it wants: from then on it counts from what it sees. */
