@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { now } from '../workers/time.js';
 import type { Outcome } from './referee.js';
-import { asLongAs, eachOnce, playSeason, repertoire } from './season.js';
+import { DEFAULTS, asLongAs, eachOnce, playSeason, repertoire } from './season.js';
 import { Tally } from './tally.js';
 import { World } from './world.js';
 
@@ -82,8 +82,9 @@ try {
   const endAt = startedAt + Number(minutes) * 60_000;
   const supply = minutes === undefined ? eachOnce : asLongAs(() => now() < endAt);
   const faults = await repertoire(({ name }) => name.includes(only));
+  const storms = [{ timings: DEFAULTS, faults: faults.servers }];
   const troupes = Number(values.troupes);
-  await playSeason(world, { seed, repertoire: faults, supply, troupes, tell });
+  await playSeason(world, { seed, repertoire: faults, storms, supply, troupes, tell });
 } catch (error) {
   fail('the run', error);
 }

@@ -47,7 +47,8 @@ async function contest(
 ): Promise<Justified> {
   const { crew } = troupe.ground;
   const { cluster, timings } = troupe.options;
-  const name = `${troupe.options.name}-${what}`;
+  // One for each contest: where nobody wants it, the lease of a killed leader stays.
+  const name = `${troupe.options.name}-${what}-${Math.round(now())}`;
   const lease = `${cluster.namespace}/${name}`;
   const theirs = {
     ...{ lease: name, duration: `${timings.leaseDurationMs}ms`, retry: '400ms', pause: '1s' },
@@ -61,7 +62,7 @@ async function contest(
     record(troupe, lease, rival, endedAt);
   };
   const hire = async (n: number): Promise<Rival> => {
-    const identity = `${name}-go${n}-${Math.round(now())}`;
+    const identity = `${name}-go${n}`;
     const rival = await Rival.start(crew, program, cluster, { ...theirs, identity });
     rivals.push(rival);
     return rival;
@@ -94,7 +95,7 @@ function record(troupe: Troupe, lock: string, { identity, lines }: Rival, endedA
 }
 
 function isWon({ event, holder }: RivalLine, identity: string): boolean {
-  return event !== 'get' && holder === identity;
+  return (event === 'create' || event === 'update') && holder === identity;
 }
 
 /** What can be had of client-go's candidates, none without them. */

@@ -31,5 +31,7 @@ export interface Servers {
 
 /** Stops servers: nothing else may run on them. */
 export interface ServerScenario extends Omit<Scenario, 'inject'> {
+  /** Lasts longer than a lease, however long that is. */
+  readonly isLong?: boolean;
   readonly inject: (troupe: Troupe, servers: Servers) => Promise<Justified>;
 }

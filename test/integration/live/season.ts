@@ -1,5 +1,5 @@
 // All the faults there are, and troupes to go through them: some on a control plane that nobody stops, side by
-// side, and one on API servers and an etcd that are stopped and ended.
+// side, and others, one after the other, on API servers and an etcd that are stopped and ended.
 import { random } from '../../protocol/world.js';
 import { findRival } from '../client-go/find.js';
 import { accessFaults } from './access.js';
@@ -14,6 +14,7 @@ import type { Act } from './runner.js';
 import type { Scenario, ServerScenario } from './scenario.js';
 import { healServers, serverFaults } from './servers.js';
 import { shuffled } from './troupe.js';
+import type { Timings } from './troupe.js';
 import type { World } from './world.js';
 
 export const SHORT = { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 1_000 };
@@ -22,7 +23,7 @@ export const DEFAULTS = { leaseDurationMs: 15_000, renewIntervalMs: 2_000, margi
 /** Faults to be injected, by what they are injected into. */
 export interface Repertoire {
   readonly local: readonly Scenario[];
-  /** On the troupe with default options: what lasts as long as these endure is ten seconds there. */
+  /** Into a troupe with default options, where what a term has to endure lasts ten seconds. */
   readonly patient: readonly Scenario[];
   readonly servers: readonly ServerScenario[];
 }
@@ -71,43 +72,61 @@ export function asLongAs(isTime: () => boolean): Supply {
   };
 }
 
+/** A troupe for faults of servers. */
+export interface Storm {
+  readonly timings: Timings;
+  readonly faults: readonly ServerScenario[];
+}
+
 export interface Season {
   readonly seed: number;
-  readonly repertoire: Repertoire;
+  readonly repertoire: Omit<Repertoire, 'servers'>;
+  /** One after the other. */
+  readonly storms: readonly Storm[];
   readonly supply: Supply;
-  /** How many there are on the calm control plane. */
+  /** How many there are for local faults. */
   readonly troupes: number;
   readonly tell: (outcome: Outcome) => void;
 }
 
 /** Resolves when all faults were injected and judged. */
 export async function playSeason(world: World, season: Season): Promise<void> {
-  await Promise.all([playLocal(world, season), playServers(world, season)]);
+  await Promise.all([playLocal(world, season), playStorms(world, season)]);
 }
 
 async function playLocal(world: World, season: Season): Promise<void> {
   const { seed, repertoire, supply, troupes, tell } = season;
-  if (repertoire.local.length === 0) return;
+  const { local, patient } = repertoire;
+  if (local.length + patient.length === 0) return;
   const start = await world.calm();
-  const next = supply(repertoire.local, random(seed));
-  const names = Array.from({ length: troupes }, (_, n) => `t${n + 1}`);
-  const plays = names.map(async (name, n) => {
-    const troupe = await start({ name, size: 3, timings: SHORT, random: random(seed + n + 1) });
+  const perform = async (
+    [name, dice]: [string, () => number],
+    timings: Timings,
+    next: () => Act | undefined,
+  ): Promise<void> => {
+    const troupe = await start({ name, size: 3, timings, random: dice });
     await play(world, troupe, next, tell);
-  });
+  };
+  const nextLocal = supply<Act>(local, random(seed));
+  const names = Array.from({ length: local.length === 0 ? 0 : troupes }, (_, n) => `t${n + 1}`);
+  const plays = names.map((name, n) => perform([name, random(seed + n + 1)], SHORT, nextLocal));
+  const dice = random(seed + 50);
+  if (patient.length > 0) plays.push(perform(['p', dice], DEFAULTS, supply<Act>(patient, dice)));
   await Promise.all(plays);
 }
 
-async function playServers(world: World, season: Season): Promise<void> {
-  const { seed, repertoire, supply, tell } = season;
-  if (repertoire.servers.length + repertoire.patient.length === 0) return;
-  const dice = random(seed + 100);
-  const { troupe, servers } = await world.stormy({
-    ...{ name: 's', size: 4, timings: DEFAULTS, random: dice },
-  });
-  const acts = repertoire.servers.map(({ name, inject }): Act => {
-    const heal = (): Promise<void> => healServers(servers);
-    return { name, inject: (of) => inject(of, servers), heal };
-  });
-  await play(world, troupe, supply<Act>([...acts, ...repertoire.patient], dice), tell);
+async function playStorms(world: World, { seed, storms, supply, tell }: Season): Promise<void> {
+  const wanted = storms.filter(({ faults }) => faults.length > 0);
+  if (wanted.length === 0) return;
+  const { start, servers } = await world.stormy();
+  const heal = (): Promise<void> => healServers(servers);
+  for (const [n, { timings, faults }] of wanted.entries()) {
+    const dice = random(seed + 100 + n);
+    const troupe = await start({ name: `s${n + 1}`, size: 4, timings, random: dice });
+    const acts = faults.map(({ name, inject }): Act => {
+      return { name, inject: (of) => inject(of, servers), heal };
+    });
+    await play(world, troupe, supply(acts, dice), tell);
+    await troupe.close();
+  }
 }

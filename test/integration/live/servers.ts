@@ -53,6 +53,7 @@ function frozen(
   return {
     name: `${what} frozen, ${howLong}`,
     quick,
+    isLong: extent === long,
     inject: async (troupe, servers) => {
       const programs = which(servers);
       try {
@@ -71,9 +72,11 @@ function restarted(
   what: string,
   restart: (servers: Servers) => Promise<unknown>,
   justified: (troupe: Troupe, servers: Servers) => Justified,
+  quick = false,
 ): ServerScenario {
   return {
     name: what,
+    quick,
     inject: async (troupe, servers) => {
       const from = now();
       await restart(servers);
@@ -101,6 +104,7 @@ export const serverFaults: readonly ServerScenario[] = [
     'One of two API servers killed and restarted',
     ({ plane }) => plane.restart('apiserver'),
     (troupe, { plane }) => justifiedOn(troupe, plane.server),
+    true,
   ),
   restarted(
     'Both API servers killed and restarted',
@@ -112,7 +116,7 @@ export const serverFaults: readonly ServerScenario[] = [
   ),
   {
     name: 'One of two API servers killed for longer than the lease, its clients moved to the other',
-    quick: true,
+    isLong: true,
     inject: async (troupe, { plane, second }) => {
       const moved = membersOn(troupe, second.server);
       try {
@@ -128,6 +132,7 @@ export const serverFaults: readonly ServerScenario[] = [
   },
   {
     name: 'One of two API servers lags behind etcd',
+    isLong: true,
     inject: async (troupe, { pipe }) => {
       try {
         pipe.delayMs = 300;

@@ -22,6 +22,9 @@ import { Witness } from './witness.js';
 
 type TroupeWishes = Pick<TroupeOptions, 'name' | 'size' | 'timings' | 'random' | 'overstaysMs'>;
 
+/** Resolves when all of a troupe are there. */
+type Start = (wishes: TroupeWishes) => Promise<Troupe>;
+
 const WRITES_KEPT_MS = 120_000;
 
 /** Anything that is to be ended; the last one first. */
@@ -50,19 +53,19 @@ export class World {
   }
 
   /** A control plane that no fault stops, with a way to put troupes on it. */
-  async calm(): Promise<(wishes: TroupeWishes) => Promise<Troupe>> {
+  async calm(): Promise<Start> {
     const plane = await this.#startPlane();
     return this.#stage(plane, [plane.server]);
   }
 
-  /** A control plane with two API servers to be stopped, and one troupe, spread over both. */
-  async stormy(wishes: TroupeWishes): Promise<{ troupe: Troupe; servers: Servers }> {
+  /** A control plane with two API servers to be stopped, and a way to put troupes on it, spread over both. */
+  async stormy(): Promise<{ start: Start; servers: Servers }> {
     const plane = await this.#startPlane();
     const pipe = await Pipe.start(plane.etcdUrl);
     this.#endings.push(() => pipe.close());
     const second = await plane.addServer(pipe.url);
     const start = await this.#stage(plane, [plane.server, second.server]);
-    return { troupe: await start(wishes), servers: { plane, second, pipe } };
+    return { start, servers: { plane, second, pipe } };
   }
 
   /** What was written to the register lately. */
@@ -101,10 +104,7 @@ export class World {
     return plane;
   }
 
-  async #stage(
-    plane: ControlPlane,
-    servers: readonly string[],
-  ): Promise<(wishes: TroupeWishes) => Promise<Troupe>> {
+  async #stage(plane: ControlPlane, servers: readonly string[]): Promise<Start> {
     const [cert, key] = [await readFile(plane.caFile), await readFile(plane.keyFile)];
     const cluster: Cluster = await openReal(plane);
     const headers = { authorization: `Bearer ${plane.adminToken}` };
