@@ -69,8 +69,14 @@ async function end(code: number): Promise<never> {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void report().then(() => end(130)));
+  process.once(signal, () => {
+    void report()
+      .catch((error: unknown) => fail('the report', error))
+      .finally(() => end(130));
+  });
 }
+// Nobody reads on: no reason to stop.
+process.stdout.on('error', () => undefined);
 process.on('unhandledRejection', (error) => fail('a rejection that nobody handled', error));
 process.on('uncaughtException', (error) => fail('an error that nobody caught', error));
 

@@ -35,9 +35,9 @@ export class World {
   readonly #crew = new Crew();
   #writes: GuardedWrite[] = [];
 
-  static async open(): Promise<World> {
+  static async open({ isGuarded = true } = {}): Promise<World> {
     const folder = await mkdtemp(join(tmpdir(), 'live-'));
-    return new World(folder, await Register.start());
+    return new World(folder, await Register.start(isGuarded));
   }
 
   readonly chronicle: Chronicle;

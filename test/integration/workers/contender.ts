@@ -26,7 +26,7 @@ export interface ContenderSettings {
   /** File that gets a `ContenderLine` for all that matters, at once: nothing is lost with a killed process. */
   readonly diary: string;
   readonly registerPort: number;
-  /** A planted fault: goes on to believe for so long. */
+  /** A planted fault: goes on to believe, and to write, for so long. */
   readonly overstaysMs?: number;
 }
 
@@ -106,8 +106,8 @@ subscribe(diagnosticsChannels.event, (message) => {
     believe({ lease, term, token: String(token), until }, at);
   } else if (before === 'holding') {
     const reason = end?.reason ?? end?.how ?? 'released';
-    if (overstaysMs === 0 || reason === 'released')
-      note({ at, lease, event: 'ended', term, reason });
+    if (overstaysMs > 0 && reason !== 'released') return;
+    note({ at, lease, event: 'ended', term, reason });
     if (terms.get(lease)?.term === term) terms.delete(lease);
   }
 });
@@ -135,9 +135,11 @@ setInterval(() => {
 
 setInterval(() => {
   for (const [lock, isOurs] of questions) {
-    const token = terms.get(lock)?.token;
-    if (token === undefined || !isOurs()) continue;
-    const line = `${JSON.stringify({ process: identity, lock, token })}\n`;
+    const term = terms.get(lock);
+    if (term === undefined) continue;
+    const overstays = overstaysMs > 0 && now() < term.until;
+    if (!isOurs() && !overstays) continue;
+    const line = `${JSON.stringify({ process: identity, lock, token: term.token })}\n`;
     setTimeout(() => register.write(line), BEFORE_WRITE_MS);
   }
 }, WRITE_EVERY_MS);
