@@ -36,6 +36,8 @@ export class Keeper {
   #lastFailure: SyncError | undefined;
   #token: bigint | null = null;
   #sentAt = 0;
+  /** Neither answered nor silent yet: the next renewal waits for it, or takes its place in the queue. */
+  #renewal: { readonly stamp: number; readonly queued: AbortController } | null = null;
   #hasHeard = false;
 
   constructor(ports: KeeperPorts, terms: Terms, hooks: KeeperHooks) {
@@ -167,11 +169,26 @@ export class Keeper {
           this.#sleep(step.ms);
           return;
         }
+        if (this.#isCrowded(step)) {
+          this.#sleep(beliefMs(this.#state, this.#ports.clock.now()));
+          return;
+        }
         this.#perform(step);
       }
     } finally {
       this.#isPumping = false;
     }
+  }
+
+  /**
+   * Edits by others doom a renewal on its way, and each would set off another one: so many that they keep
+   * each other, and those of other leases, waiting until all come too late.
+   */
+  #isCrowded(step: Exclude<Step, { do: 'wait' | 'end' }>): boolean {
+    if (this.#renewal === null || step.do !== 'write' || step.write.intent !== 'renew')
+      return false;
+    this.#renewal.queued.abort();
+    return true;
   }
 
   #sleep(ms: number): void {
@@ -218,10 +235,13 @@ export class Keeper {
       }
       case 'write': {
         const { stamp, intent } = step.write;
-        const timed = this.#timed(stamp, options);
+        const queued = new AbortController();
+        if (intent === 'renew') this.#renewal = { stamp, queued };
+        const timed = { ...this.#timed(stamp, options), signal: queued.signal };
         // A bump may go onto somebody else's record, which is none of ours to decorate.
         const added = intent === 'bump' ? undecorated : decoration;
         const outcome = await store.write(step.base, step.change, added, timed);
+        this.#renewed(stamp);
         const verdict = this.#learn('write', outcome, asked);
         // A claim onto what was known from before may just come late: that is no race.
         if (verdict.kind === 'conflict' && intent === 'claim' && this.#hasHeard) view.lostRace();
@@ -259,8 +279,15 @@ export class Keeper {
         this.#sentAt = clock.monotonic();
         this.#dispatch({ type: 'sent', stamp });
       },
-      onSilent: () => this.#dispatch({ type: 'silent', stamp }),
+      onSilent: () => {
+        this.#renewed(stamp);
+        this.#dispatch({ type: 'silent', stamp });
+      },
     };
+  }
+
+  #renewed(stamp: number): void {
+    if (this.#renewal?.stamp === stamp) this.#renewal = null;
   }
 
   /** Passes on what an outcome tells of the lease, and says how the request itself ended. */

@@ -58,7 +58,9 @@ export async function realUser(
     name: `system:serviceaccount:${namespace}:${account}`,
     token,
     grant: async (verbs) => {
-      const rules = [{ apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs }];
+      const rule = { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs };
+      // A rule without verbs is refused.
+      const rules = verbs.length === 0 ? [] : [rule];
       await must(admin, 'PUT', `${RBAC}/${namespace}/roles/${account}`, { ...role, rules });
       await granted(self, namespace, verbs);
     },

@@ -203,6 +203,22 @@ describe('a renewal that is answered by', () => {
     expect(keeper.signal.reason).toMatchObject({ reason: 'taken-over' });
   });
 
+  it('edits by others do not set off a renewal each: one is on its way, on what is newest', async () => {
+    const { store, watch, keeper, renewal } = await renewing();
+    const edited = (version: bigint) => ({ ...landed(renewal, version), raw: `edit ${version}` });
+    const before = { ...edited(12n), record: renewal.base!.record, mark: renewal.base!.mark };
+    for (const version of [12n, 13n, 14n]) {
+      watch.listener?.news({ kind: 'present', lease: { ...before, version } });
+    }
+    expect(store.calls).toHaveLength(3);
+    expect(renewal.options.signal?.aborted).toBe(true);
+    await renewal.answer({ kind: 'conflict' });
+    expect(store.calls).toHaveLength(4);
+    expect(store.last).toMatchObject({ verb: 'write', base: { version: 14n } });
+    await store.last.answer({ kind: 'written', lease: landed(store.last, 15n) });
+    expect(keeper.remainingMs()).toBe(13_000);
+  });
+
   it('a 404 is a loss', async () => {
     const { keeper, renewal } = await renewing();
     await renewal.answer({ kind: 'missing' });

@@ -28,6 +28,12 @@ export class AnotherServer {
     await untilReady(this.#access, [this.#daemon]);
   }
 
+  /** Starts it again when it is not running. Resolves when it is ready. */
+  async revive(): Promise<void> {
+    if (this.#daemon.failure === undefined) await untilReady(this.#access, [this.#daemon]);
+    else await this.start();
+  }
+
   pause(): void {
     this.#daemon.signal('SIGSTOP');
   }

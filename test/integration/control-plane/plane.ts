@@ -100,6 +100,15 @@ export class ControlPlane implements LocalCluster {
     await this.#ready();
   }
 
+  /** Starts again what is not running. Resolves when the API server is ready. */
+  async revive(): Promise<void> {
+    for (const daemon of [this.#daemons.etcd, this.#daemons.apiserver]) {
+      if (daemon.failure !== undefined) daemon.start();
+    }
+    this.#tellGuard();
+    await this.#ready();
+  }
+
   /**
    * Starts another API server on the same etcd, with the same certificate and users. Resolves when it is ready.
    *

@@ -47,6 +47,12 @@ export class Chronicle {
     return this.#losses.filter(({ at }) => at >= since);
   }
 
+  /** One that somebody else wrote down. */
+  add(belief: Belief): void {
+    this.#terms.set(`${belief.lock} ${belief.term}`, { ...belief });
+    this.terms += 1;
+  }
+
   /** Reads this process's diary from now on. */
   follow(process: string): void {
     this.#offsets.set(process, 0);

@@ -1,12 +1,9 @@
-// Faults by others who write: to Leases, to what a process may do, to what proves who it is.
-import { writeFile } from 'node:fs/promises';
+// Faults by others who write to Leases.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { now } from '../workers/time.js';
 import type { Scenario } from './scenario.js';
-import { survivedMs } from './troupe.js';
 import type { Troupe } from './troupe.js';
 
-const VERBS = ['get', 'list', 'watch', 'create', 'update'] as const;
 const MERGE = { 'content-type': 'application/merge-patch+json' };
 
 function pathOf({ options }: Troupe, lease: string): string {
@@ -18,16 +15,9 @@ async function hammer(troupe: Troupe, patch: (n: number) => object): Promise<voi
   const end = now() + troupe.options.timings.leaseDurationMs;
   for (let n = 0; now() < end; n++) {
     await request('PATCH', pathOf(troupe, troupe.kept), patch(n), MERGE);
-    await sleep(5);
+    // Faster than a request takes, now and then: without any pause nobody else would ever come through.
+    await sleep(troupe.between(0, 40));
   }
-}
-
-async function revoke(troupe: Troupe, ms: number): Promise<string> {
-  const { identity, user } = troupe.holderOf(troupe.kept);
-  await user.grant([]);
-  await sleep(ms);
-  await user.grant(VERBS);
-  return identity;
 }
 
 export const outsiderFaults: readonly Scenario[] = [
@@ -77,49 +67,9 @@ export const outsiderFaults: readonly Scenario[] = [
     },
   },
   {
-    name: 'RBAC revoked and restored, longer than the lease',
+    name: 'Lease’s spec edited in a tight loop',
     inject: async (troupe) => {
-      const { leaseDurationMs } = troupe.options.timings;
-      return { members: [await revoke(troupe, 1.5 * leaseDurationMs)] };
-    },
-  },
-  {
-    name: 'RBAC revoked and restored at once',
-    quick: true,
-    inject: async (troupe) => {
-      const before = now();
-      const identity = await revoke(troupe, 100);
-      // Authorization takes its time to learn of either.
-      const isShort = now() - before < survivedMs(troupe.options.timings);
-      return isShort ? {} : { members: [identity] };
-    },
-  },
-  {
-    name: 'Token rotated',
-    quick: true,
-    inject: async (troupe) => {
-      const { cluster } = troupe.options;
-      const { user, tokenFile } = troupe.holderOf(troupe.kept);
-      const account = user.name.split(':').at(-1) ?? '';
-      const path = `/api/v1/namespaces/${cluster.namespace}/serviceaccounts/${account}/token`;
-      const { body } = await cluster.request('POST', path, { spec: {} });
-      const { token } = (body['status'] ?? {}) as { token?: string };
-      if (token === undefined) throw new Error(`no token of ${user.name}`);
-      await writeFile(tokenFile, token, { mode: 0o600 });
-      await sleep(2 * troupe.options.timings.renewIntervalMs);
-      return {};
-    },
-  },
-  {
-    name: 'Namespace deleted and made anew',
-    inject: async (troupe) => {
-      const { cluster } = troupe.options;
-      const { name, terminate, remove } = await cluster.newNamespace();
-      await terminate();
-      await remove();
-      // In a namespace that is not there any more: everything else goes on.
-      await troupe.anyone().want({ kind: 'lock', name: 'nowhere', namespace: name });
-      await sleep(1_000);
+      await hammer(troupe, (n) => ({ spec: { leaseTransitions: 1_000 + (n % 10) } }));
       return {};
     },
   },

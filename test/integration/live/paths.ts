@@ -9,6 +9,11 @@ import type { Troupe } from './troupe.js';
 const requests = ({ isWatch }: Asked): boolean => !isWatch;
 const writes = ({ isWrite }: Asked): boolean => isWrite;
 
+const short = (troupe: Troupe): number => survivedMs(troupe.options.timings);
+const long = (troupe: Troupe): number => 1.5 * troupe.options.timings.leaseDurationMs;
+const silence = (proxy: Proxy): (() => void) =>
+  proxy.impose({ of: () => true, fate: () => ({ do: 'silence' }) });
+
 /** On the holder's path only; everybody else's is healthy. */
 function ofHolder(
   what: string,
@@ -22,8 +27,7 @@ function ofHolder(
     inject: async (troupe) => {
       const member = troupe.holderOf(troupe.kept);
       const lift = impose(member.proxy, troupe);
-      await sleep(lastsMs(troupe));
-      lift();
+      await sleep(lastsMs(troupe)).finally(lift);
       return isFatal ? { members: [member.identity] } : {};
     },
   };
@@ -35,7 +39,7 @@ function ofAll(
   of: (asked: Asked) => boolean,
   share: number,
   fate: (troupe: Troupe) => Fate,
-  quick = false,
+  { isFatal = true, quick = false } = {},
 ): Scenario {
   return {
     name: what,
@@ -45,18 +49,14 @@ function ofAll(
       const lifts = troupe.members.map(({ proxy }) =>
         proxy.impose({ of: isHit, fate: () => fate(troupe) }),
       );
-      await sleep(1.5 * troupe.options.timings.leaseDurationMs);
-      for (const lift of lifts) lift();
+      await sleep(long(troupe)).finally(() => {
+        for (const lift of lifts) lift();
+      });
       // What meets a fault may be the only renewal in time: a loss is no surprise, an overlap is.
-      return { everything: true, hindersTakeover: true };
+      return { everything: isFatal, hindersTakeover: true };
     },
   };
 }
-
-const short = (troupe: Troupe): number => survivedMs(troupe.options.timings);
-const long = (troupe: Troupe): number => 1.5 * troupe.options.timings.leaseDurationMs;
-const silence = (proxy: Proxy): (() => void) =>
-  proxy.impose({ of: () => true, fate: () => ({ do: 'silence' }) });
 
 export const pathFaults: readonly Scenario[] = [
   ofHolder('Half-open, shorter than belief', short, (proxy) => proxy.halfOpen(), { quick: true }),
@@ -101,10 +101,17 @@ export const pathFaults: readonly Scenario[] = [
     ms: () => troupe.between(0.2, 1.2) * troupe.options.timings.leaseDurationMs,
   })),
   ofAll(
-    'All requests delayed by up to 400 ms',
+    'All answers delayed by up to 400 ms',
     requests,
     1,
     (troupe) => ({ do: 'delay', ms: () => troupe.between(0, 400), where: 'back' }),
-    true,
+    { isFatal: false, quick: true },
+  ),
+  ofAll(
+    'All requests delayed by up to 400 ms on their way there',
+    requests,
+    1,
+    (troupe) => ({ do: 'delay', ms: () => troupe.between(0, 400), where: 'there' }),
+    { isFatal: false },
   ),
 ];

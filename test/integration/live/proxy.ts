@@ -24,9 +24,12 @@ export interface Fault {
 export class Proxy {
   #url = '';
   #upstream: string;
+  readonly #home: string;
+  #lastAuthorization = '';
   #hits = 0;
   #isHalfOpen = false;
   #watchesFlow = Promise.resolve();
+  #resumeWatches = (): void => undefined;
   readonly #faults = new Set<Fault>();
   readonly #sockets = new Set<Socket>();
   readonly #dead = new Set<number>();
@@ -47,6 +50,7 @@ export class Proxy {
 
   private constructor({ upstream, cert, key }: ProxyOptions) {
     this.#upstream = upstream;
+    this.#home = upstream;
     this.#agent = new https.Agent({ keepAlive: true, ca: cert });
     this.#tls = https.createServer(
       { cert, key, keepAliveTimeout: 600_000 },
@@ -67,6 +71,11 @@ export class Proxy {
     return this.#hits;
   }
 
+  /** What its clients prove themselves by. */
+  get lastAuthorization(): string {
+    return this.#lastAuthorization;
+  }
+
   /** Imposes a fault on requests from now on, until the returned function is called. The first one that fits counts. */
   impose(fault: Fault): () => void {
     this.#faults.add(fault);
@@ -75,9 +84,8 @@ export class Proxy {
 
   /** All watches fall silent until it is lifted; what they missed comes then. */
   stallWatches(): () => void {
-    let resume = (): void => undefined;
-    this.#watchesFlow = new Promise((resolve) => (resume = resolve));
-    return resume;
+    this.#watchesFlow = new Promise((resolve) => (this.#resumeWatches = resolve));
+    return this.#resumeWatches;
   }
 
   /**
@@ -88,6 +96,14 @@ export class Proxy {
     this.#isHalfOpen = true;
     for (const { remotePort } of this.#sockets) this.#dead.add(remotePort ?? 0);
     return () => (this.#isHalfOpen = false);
+  }
+
+  /** Lifts every fault that is imposed, and leads to the API server that it was made for. */
+  heal(): void {
+    this.#faults.clear();
+    this.#isHalfOpen = false;
+    this.#resumeWatches();
+    this.#upstream = this.#home;
   }
 
   /** Breaks every connection; new ones are taken. */
@@ -131,6 +147,7 @@ export class Proxy {
       return;
     }
     if (isDead()) return;
+    this.#lastAuthorization = request.headers.authorization ?? '';
     const asked = askedBy(request);
     const fault = [...this.#faults].find(({ of }) => of(asked));
     if (fault !== undefined) this.#hits += 1;

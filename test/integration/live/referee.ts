@@ -3,17 +3,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { judge } from '../../proof/history/judge.js';
 import type { Belief, GuardedWrite } from '../../proof/history/history.js';
 import { now } from '../workers/time.js';
-import type { Chronicle } from './chronicle.js';
+import type { Chronicle, Ended } from './chronicle.js';
 import type { Justified } from './scenario.js';
+import { survivedMs } from './troupe.js';
 import type { Troupe } from './troupe.js';
+import type { Takeover } from './witness.js';
 
 /** What a fault did, once. */
 export interface Outcome {
   readonly fault: string;
   readonly losses: number;
   readonly lostNeedlessly: number;
+  /** Not by the fault, but while the API servers or the machine did not answer. */
+  readonly lostInSilence: number;
   readonly longestGapMs: number;
-  /** From the last commit of one holder to the first of the next; 0 without any where nothing hindered it. */
+  /** A holder was followed by another one without having let go; those that the fault hindered left out. */
+  readonly takeovers: number;
+  /** From the last commit of the one to the first of the other. */
   readonly longestTakeoverMs: number;
   /** That nothing excuses. */
   readonly overlaps: number;
@@ -23,6 +29,8 @@ export interface Outcome {
 }
 
 const TAKEOVER_SLACK_MS = 1_000;
+/** What a healthy API server on a healthy machine does not take for an answer. */
+const HICCUP_MS = 700;
 
 /** Resolves when every lease has a believer, or tells which have none. */
 export async function settle(troupe: Troupe, chronicle: Chronicle): Promise<string[]> {
@@ -39,53 +47,81 @@ export async function settle(troupe: Troupe, chronicle: Chronicle): Promise<stri
   }
 }
 
+/** A fault, and when it was there. */
+export interface Incident {
+  readonly fault: string;
+  readonly from: number;
+  readonly until: number;
+  readonly justified: Justified;
+}
+
+/** Judges what happened since the last time. */
 export function assess(
   troupe: Troupe,
   chronicle: Chronicle,
   writes: readonly GuardedWrite[],
-  { fault, from, justified }: { fault: string; from: number; justified: Justified },
+  incident: Incident,
 ): Outcome {
-  const { timings, witness } = troupe.options;
-  const beliefMs = timings.leaseDurationMs - timings.marginMs;
-  const mine = chronicle.beliefs.filter(({ lock }) => troupe.leases.includes(lock));
-  const ofMine = writes.filter(({ lock }) => troupe.leases.includes(lock));
-  const history = { beliefs: mine, writes: ofMine, outsiders: troupe.outsiders };
-  const { overlaps, tokens, register } = judge(history, { beliefMs });
-  const fresh = overlaps.filter(({ until }) => until >= from);
-  const excused = fresh.filter(({ excusedBy }) => excusedBy !== null);
-  const losses = chronicle.lossesSince(from).filter(({ lease }) => troupe.leases.includes(lease));
-  const needless = losses.filter(
-    ({ process, lease }) =>
-      justified.everything !== true &&
-      justified.members?.includes(process) !== true &&
-      justified.leases?.includes(lease) !== true,
-  );
-  const boundMs = timings.leaseDurationMs + TAKEOVER_SLACK_MS;
-  const takeovers =
-    justified.hindersTakeover === true
-      ? []
-      : witness.takeoversSince(from).filter(({ lease }) => troupe.leases.includes(lease));
-  const late = takeovers.filter(({ afterMs }) => afterMs > boundMs);
-  const inexcusable = fresh.filter(({ excusedBy }) => excusedBy === null);
+  const { timings } = troupe.options;
+  const since = troupe.judgedUntil;
+  troupe.judgedUntil = now();
+  const beliefs = chronicle.beliefs.filter(({ lock }) => troupe.isOurs(lock));
+  const ofOurs = writes.filter(({ lock }) => troupe.isOurs(lock));
+  const history = { beliefs, writes: ofOurs, outsiders: troupe.outsiders };
+  const judgement = judge(history, { beliefMs: timings.leaseDurationMs - timings.marginMs });
+  const overlaps = judgement.overlaps.filter(({ what }) => troupe.isNews(what));
+  const excused = overlaps.filter(({ excusedBy }) => excusedBy !== null);
+  const inexcusable = overlaps.filter(({ excusedBy }) => excusedBy === null);
+  const losses = chronicle.lossesSince(since).filter(({ lease }) => troupe.isOurs(lease));
+  const needless = losses.filter((loss) => !isJustified(loss, incident));
+  const blamed = needless.filter(({ at }) => !isExcused(troupe, incident, at));
+  const takeovers = takeoversSince(troupe, since, incident);
+  const late = takeovers.filter(({ at, afterMs }) => isLate(troupe, incident, at, afterMs));
   return {
-    fault,
+    fault: incident.fault,
     losses: losses.length,
-    lostNeedlessly: needless.length,
-    longestGapMs: longestGap(mine, from),
+    lostNeedlessly: blamed.length,
+    lostInSilence: needless.length - blamed.length,
+    longestGapMs: longestGap(beliefs, since),
+    takeovers: takeovers.length,
     longestTakeoverMs: Math.max(0, ...takeovers.map(({ afterMs }) => afterMs)),
     overlaps: inexcusable.length,
     excusedOverlaps: excused.length,
     longestExcusedMs: Math.max(0, ...excused.map(({ durationMs }) => durationMs)),
     violations: [
       ...inexcusable.map(({ what }) => what),
-      ...tokens,
-      ...register,
-      ...needless.map(
+      ...[...judgement.tokens, ...judgement.register].filter((what) => troupe.isNews(what)),
+      ...blamed.map(
         ({ process, lease, reason }) => `${lease}: lost needlessly by ${process}: ${reason}`,
       ),
       ...late.map(({ lease, to, afterMs }) => `${lease}: ${to} took over after ${afterMs} ms`),
     ],
   };
+}
+
+function isJustified({ process, lease }: Ended, { justified }: Incident): boolean {
+  const { everything = false, members = [], leases = [] } = justified;
+  return everything || members.includes(process) || leases.includes(lease);
+}
+
+/** Whether the API servers, or this machine, were silent for longer than the fault wanted it and a term endures. */
+function isExcused(troupe: Troupe, { justified }: Incident, at: number): boolean {
+  const { timings, pulse } = troupe.options;
+  const silentMs = pulse.longestSilenceMs(at - timings.leaseDurationMs, at);
+  return silentMs > (justified.isOutage === true ? survivedMs(timings) : HICCUP_MS);
+}
+
+function takeoversSince(troupe: Troupe, since: number, { until, justified }: Incident): Takeover[] {
+  const { witness } = troupe.options;
+  return witness
+    .takeoversSince(since)
+    .filter(({ lease }) => troupe.isOurs(lease))
+    .filter(({ at, afterMs }) => justified.hindersTakeover !== true || at - afterMs > until);
+}
+
+function isLate(troupe: Troupe, incident: Incident, at: number, afterMs: number): boolean {
+  const boundMs = troupe.options.timings.leaseDurationMs + TAKEOVER_SLACK_MS;
+  return afterMs > boundMs && !isExcused(troupe, incident, at);
 }
 
 /** Between the end of one belief and the beginning of the next. */

@@ -19,13 +19,14 @@ export class Register {
   readonly #highest = new Map<string, bigint>();
   #writes: RegisterWrite[] = [];
 
-  static async start(): Promise<Register> {
-    const register = new Register();
+  /** @param isGuarded otherwise it takes whatever comes: a planted fault */
+  static async start(isGuarded = true): Promise<Register> {
+    const register = new Register(isGuarded);
     await new Promise<void>((resolve) => register.#server.listen(0, '127.0.0.1', resolve));
     return register;
   }
 
-  private constructor() {
+  private constructor(private readonly isGuarded: boolean) {
     this.#server = createServer((socket) => {
       this.#sockets.add(socket);
       socket.on('error', () => undefined);
@@ -57,7 +58,7 @@ export class Register {
     // Half a line is what a killed process leaves.
     if (process === undefined || lock === undefined || text === undefined) return;
     const token = BigInt(text);
-    const accepted = token >= (this.#highest.get(lock) ?? 0n);
+    const accepted = !this.isGuarded || token >= (this.#highest.get(lock) ?? 0n);
     if (accepted) this.#highest.set(lock, token);
     this.#writes.push({ process, lock, token, at, accepted });
   }

@@ -8,15 +8,17 @@ export interface Justified {
   readonly members?: readonly string[];
   readonly leases?: readonly string[];
   readonly everything?: boolean;
-  /** Nobody can take over while it lasts, so there is no bound for takeovers. */
+  /** Nobody can take over while it lasts: such takeovers have no bound. */
   readonly hindersTakeover?: boolean;
+  /** It is the API servers' own: they were silent for as long as was meant, and that is no excuse. */
+  readonly isOutage?: boolean;
 }
 
 export interface Scenario {
   readonly name: string;
   /** A choice of them is part of every test run. */
   readonly quick?: boolean;
-  /** Injects the fault and ends it; resolves with what it justifies. */
+  /** Injects the fault and ends it, also when it fails; resolves with what it justifies. */
   readonly inject: (troupe: Troupe) => Promise<Justified>;
 }
 
@@ -29,5 +31,7 @@ export interface Servers {
 
 /** Stops servers: nothing else may run on them. */
 export interface ServerScenario extends Omit<Scenario, 'inject'> {
+  /** Lasts longer than a lease, however long that is. */
+  readonly isLong?: boolean;
   readonly inject: (troupe: Troupe, servers: Servers) => Promise<Justified>;
 }

@@ -1,94 +1,156 @@
 // Faults of the API servers and of etcd.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ServerScenario } from './scenario.js';
+import { now } from '../workers/time.js';
+import type { Justified, Servers, ServerScenario } from './scenario.js';
 import { survivedMs } from './troupe.js';
-import type { Troupe } from './troupe.js';
+import type { Member, Troupe } from './troupe.js';
 
-const ALL = { everything: true, hindersTakeover: true } as const;
-const short = ({ options }: Troupe): number => survivedMs(options.timings);
+const ALL: Justified = { everything: true, hindersTakeover: true, isOutage: true };
+/** No term may end, but nobody can take over meanwhile. */
+const NONE: Justified = { hindersTakeover: true, isOutage: true };
+/** Nor is anybody hindered: the other server answers. */
+const HALF: Justified = { isOutage: true };
+/** What is over with a signal still takes the servers a little to get over. */
+const RECOVERY_MS = 300;
 
-/** Of those whose path leads to one of the servers: their terms may end, others' may not. */
-function membersOn(troupe: Troupe, server: string): string[] {
+type Extent = (troupe: Troupe) => number;
+const short: Extent = ({ options }) => survivedMs(options.timings) - RECOVERY_MS;
+const long: Extent = ({ options }) => 1.3 * options.timings.leaseDurationMs;
+
+/** Those whose path leads to one of the servers. */
+function membersOn(troupe: Troupe, server: string): Member[] {
   const { servers } = troupe.options;
-  const on = (n: number): string => servers[n % servers.length] ?? '';
-  return troupe.members.filter((_, n) => on(n) === server).map(({ identity }) => identity);
+  return troupe.members.filter((_, n) => servers[n % servers.length] === server);
+}
+
+/** Their terms may end, others' may not. */
+function justifiedOn(troupe: Troupe, server: string): Justified {
+  return { ...HALF, members: membersOn(troupe, server).map(({ identity }) => identity) };
+}
+
+interface Frozen {
+  readonly pause: () => void;
+  readonly resume: () => void;
+}
+
+const both = ({ plane, second }: Servers): Frozen[] => [
+  { pause: () => plane.pause(), resume: () => plane.resume() },
+  second,
+];
+const etcd = ({ plane }: Servers): Frozen[] => [
+  { pause: () => plane.pause('etcd'), resume: () => plane.resume('etcd') },
+];
+const one = ({ second }: Servers): Frozen[] => [second];
+
+function frozen(
+  what: string,
+  which: (servers: Servers) => Frozen[],
+  extent: Extent,
+  justified: (troupe: Troupe, servers: Servers) => Justified,
+  quick = false,
+): ServerScenario {
+  const howLong = extent === short ? 'shorter than belief' : 'longer than the lease';
+  return {
+    name: `${what} frozen, ${howLong}`,
+    quick,
+    isLong: extent === long,
+    inject: async (troupe, servers) => {
+      const programs = which(servers);
+      try {
+        for (const program of programs) program.pause();
+        await sleep(extent(troupe));
+      } finally {
+        for (const program of programs) program.resume();
+      }
+      return justified(troupe, servers);
+    },
+  };
+}
+
+/** Down for as long as the restart takes: what that justifies depends on it. */
+function restarted(
+  what: string,
+  restart: (servers: Servers) => Promise<unknown>,
+  justified: (troupe: Troupe, servers: Servers) => Justified,
+  quick = false,
+): ServerScenario {
+  return {
+    name: what,
+    quick,
+    inject: async (troupe, servers) => {
+      const from = now();
+      await restart(servers);
+      const isLong = now() - from > survivedMs(troupe.options.timings);
+      return isLong ? justified(troupe, servers) : NONE;
+    },
+  };
 }
 
 export const serverFaults: readonly ServerScenario[] = [
+  frozen('Both API servers', both, short, () => NONE, true),
+  frozen('Both API servers', both, long, () => ALL),
+  frozen('etcd', etcd, short, () => NONE),
+  frozen('etcd', etcd, long, () => ALL),
+  frozen('One of two API servers', one, short, () => HALF),
+  frozen('One of two API servers', one, long, (troupe, { second }) =>
+    justifiedOn(troupe, second.server),
+  ),
+  restarted(
+    'etcd killed and restarted',
+    ({ plane }) => plane.restart('etcd'),
+    () => ALL,
+  ),
+  restarted(
+    'One of two API servers killed and restarted',
+    ({ plane }) => plane.restart('apiserver'),
+    (troupe, { plane }) => justifiedOn(troupe, plane.server),
+    true,
+  ),
+  restarted(
+    'Both API servers killed and restarted',
+    async ({ plane, second }) => {
+      await second.end();
+      await Promise.all([plane.restart('apiserver'), second.start()]);
+    },
+    () => ALL,
+  ),
   {
-    name: 'Both API servers frozen, shorter than belief',
-    quick: true,
+    name: 'One of two API servers killed for longer than the lease, its clients moved to the other',
+    isLong: true,
     inject: async (troupe, { plane, second }) => {
-      plane.pause();
-      second.pause();
-      await sleep(short(troupe));
-      plane.resume();
-      second.resume();
-      return { hindersTakeover: true };
+      const moved = membersOn(troupe, second.server);
+      try {
+        await second.end();
+        for (const { proxy } of moved) proxy.route(plane.server);
+        await sleep(long(troupe));
+      } finally {
+        await second.start();
+        for (const { proxy } of moved) proxy.route(second.server);
+      }
+      return HALF;
     },
   },
   {
-    name: 'Both API servers frozen, longer than the lease',
-    inject: async (troupe, { plane, second }) => {
-      plane.pause();
-      second.pause();
-      await sleep(1.3 * troupe.options.timings.leaseDurationMs);
-      plane.resume();
-      second.resume();
-      return ALL;
-    },
-  },
-  {
-    name: 'etcd frozen, shorter than belief',
-    inject: async (troupe, { plane }) => {
-      plane.pause('etcd');
-      await sleep(short(troupe));
-      plane.resume('etcd');
-      return { hindersTakeover: true };
-    },
-  },
-  {
-    name: 'etcd killed and restarted',
-    inject: async (_, { plane }) => {
-      await plane.restart('etcd');
-      // Down for as long as it takes: nobody promised that to be short.
-      return ALL;
-    },
-  },
-  {
-    name: 'API server killed and restarted, another one stays',
-    inject: async (troupe, { plane }) => {
-      await plane.restart('apiserver');
-      return { members: membersOn(troupe, plane.server), hindersTakeover: true };
-    },
-  },
-  {
-    name: 'One API server frozen, shorter than belief',
-    quick: true,
-    inject: async (troupe, { second }) => {
-      second.pause();
-      await sleep(short(troupe));
-      second.resume();
-      return {};
-    },
-  },
-  {
-    name: 'One API server frozen, longer than the lease',
-    inject: async (troupe, { second }) => {
-      second.pause();
-      await sleep(1.5 * troupe.options.timings.leaseDurationMs);
-      second.resume();
-      return { members: membersOn(troupe, second.server), hindersTakeover: true };
-    },
-  },
-  {
-    name: 'One API server lags behind etcd',
-    quick: true,
-    inject: async (troupe, { second, pipe }) => {
-      pipe.delayMs = 300;
-      await sleep(1.5 * troupe.options.timings.leaseDurationMs);
-      pipe.delayMs = 0;
-      return { members: membersOn(troupe, second.server), hindersTakeover: true };
+    name: 'One of two API servers lags behind etcd',
+    isLong: true,
+    inject: async (troupe, { pipe }) => {
+      try {
+        pipe.delayMs = 300;
+        await sleep(long(troupe));
+      } finally {
+        pipe.delayMs = 0;
+      }
+      return NONE;
     },
   },
 ];
+
+/** Whatever a failed fault left behind. */
+export async function healServers({ plane, second, pipe }: Servers): Promise<void> {
+  pipe.delayMs = 0;
+  plane.resume('etcd');
+  plane.resume('apiserver');
+  second.resume();
+  await plane.revive();
+  await second.revive();
+}

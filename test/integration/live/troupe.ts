@@ -11,6 +11,7 @@ import type { OutsiderWrite } from '../../proof/history/history.js';
 import type { Guard } from '../control-plane/guard.js';
 import type { Chronicle } from './chronicle.js';
 import { Proxy } from './proxy.js';
+import type { Pulse } from './pulse.js';
 import type { Witness } from './witness.js';
 
 export interface Timings {
@@ -85,9 +86,11 @@ export class Member {
   /** Stopped by a signal: it does not know. */
   async pause(ms: number): Promise<void> {
     if (this.pid === undefined) return;
-    process.kill(this.pid, 'SIGSTOP');
+    const { pid } = this;
+    process.kill(pid, 'SIGSTOP');
     await sleep(ms);
-    process.kill(this.pid, 'SIGCONT');
+    // It may have been ended meanwhile, and another process have taken its place.
+    if (this.pid === pid) process.kill(pid, 'SIGCONT');
   }
 
   async block(ms: number): Promise<void> {
@@ -101,6 +104,17 @@ export class Member {
   async want(wanted: Wanted): Promise<void> {
     await this.#worker?.call('want', wanted);
   }
+
+  async cease(lease: string): Promise<void> {
+    await this.#worker?.call('cease', lease);
+  }
+
+  /** Whatever a failed fault left behind: nothing is in its way, and a process is there. */
+  async heal(): Promise<void> {
+    this.proxy.heal();
+    if (this.pid !== undefined) process.kill(this.pid, 'SIGCONT');
+    else await this.enter();
+  }
 }
 
 export interface TroupeOptions {
@@ -111,6 +125,7 @@ export interface TroupeOptions {
   readonly size: number;
   readonly timings: Timings;
   readonly witness: Witness;
+  readonly pulse: Pulse;
   readonly random: () => number;
   /** A planted fault: its members believe for so much longer than they should. */
   readonly overstaysMs?: number;
@@ -120,11 +135,17 @@ export class Troupe {
   readonly members: Member[] = [];
   readonly outsiders: OutsiderWrite[] = [];
   readonly wanted: readonly Wanted[];
+  /** Those that are always wanted. */
   readonly leases: readonly string[];
+  /** What happened before has been judged. */
+  judgedUntil = 0;
+  readonly #beside = new Set<string>();
+  readonly #told = new Set<string>();
 
   static async start(ground: Ground, options: TroupeOptions): Promise<Troupe> {
     const troupe = new Troupe(ground, options);
     for (let n = 0; n < options.size; n++) await troupe.#add(n);
+    troupe.judgedUntil = now();
     return troupe;
   }
 
@@ -163,6 +184,42 @@ export class Troupe {
     return member;
   }
 
+  shuffled(): Member[] {
+    return shuffled(this.members, this.options.random);
+  }
+
+  /** The same once only: histories that are judged one after the other have much in common. */
+  isNews(what: string): boolean {
+    const isNews = !this.#told.has(what);
+    this.#told.add(what);
+    return isNews;
+  }
+
+  isOurs(lease: string): boolean {
+    return this.leases.includes(lease) || this.#beside.has(lease);
+  }
+
+  /** Has some members want one more Lease for a while. What happens to it is judged as well. */
+  async beside<T>(
+    lease: string,
+    members: readonly Member[],
+    kind: Wanted['kind'],
+    act: () => Promise<T>,
+  ): Promise<T> {
+    const [namespace = '', name = ''] = lease.split('/');
+    this.#beside.add(lease);
+    try {
+      for (const member of members) await member.want({ kind, name, namespace });
+      return await act();
+    } finally {
+      await Promise.all(members.map((member) => member.cease(lease)));
+    }
+  }
+
+  async heal(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.heal()));
+  }
+
   between(least: number, most: number): number {
     return least + this.options.random() * (most - least);
   }
@@ -172,8 +229,9 @@ export class Troupe {
     this.outsiders.push({ lock, at: now(), what });
   }
 
-  get crashes(): string[] {
-    return this.members.flatMap(({ crashes }) => crashes);
+  /** Those that have not been told yet. */
+  takeCrashes(): string[] {
+    return this.members.flatMap(({ crashes }) => crashes.splice(0));
   }
 
   async close(): Promise<void> {
@@ -213,6 +271,11 @@ export class Troupe {
     await member.enter();
     this.members.push(member);
   }
+}
+
+export function shuffled<T>(all: readonly T[], random: () => number): T[] {
+  const rest = [...all];
+  return all.flatMap(() => rest.splice(Math.floor(random() * rest.length), 1));
 }
 
 function configOf({ kubeConfig, namespace }: Cluster, server: string, tokenFile: string): string {

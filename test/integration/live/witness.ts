@@ -8,8 +8,9 @@ import { now } from '../workers/time.js';
 export interface Version {
   /** `namespace/name` */
   readonly lease: string;
-  /** When it came here first. */
+  /** When the holder's last word came here: other edits are none of it. */
   readonly at: number;
+  readonly renewTime: unknown;
   readonly version: bigint;
   /** Empty for nobody, and when it is deleted. */
   readonly holder: string;
@@ -85,8 +86,10 @@ export class Witness {
     const version = BigInt(metadata.resourceVersion);
     const before = this.#newest.get(lease);
     if (before !== undefined && before.version >= version) return;
-    const at = now();
-    this.#newest.set(lease, { lease, at, version, holder });
+    const renewTime = spec?.['renewTime'];
+    const isWord = before?.holder !== holder || before.renewTime !== renewTime;
+    const at = isWord ? now() : before.at;
+    this.#newest.set(lease, { lease, at, version, holder, renewTime });
     if (before === undefined || [before.holder, ''].includes(holder) || before.holder === '')
       return;
     const afterMs = at - before.at;

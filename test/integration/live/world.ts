@@ -13,6 +13,7 @@ import { Crew } from '../workers/crew.js';
 import { now } from '../workers/time.js';
 import { Chronicle } from './chronicle.js';
 import { Pipe } from './pipe.js';
+import { Pulse } from './pulse.js';
 import { Register } from './register.js';
 import type { Servers } from './scenario.js';
 import { Troupe } from './troupe.js';
@@ -20,6 +21,9 @@ import type { Ground, TroupeOptions } from './troupe.js';
 import { Witness } from './witness.js';
 
 type TroupeWishes = Pick<TroupeOptions, 'name' | 'size' | 'timings' | 'random' | 'overstaysMs'>;
+
+/** Resolves when all of a troupe are there. */
+type Start = (wishes: TroupeWishes) => Promise<Troupe>;
 
 const WRITES_KEPT_MS = 120_000;
 
@@ -31,9 +35,9 @@ export class World {
   readonly #crew = new Crew();
   #writes: GuardedWrite[] = [];
 
-  static async open(): Promise<World> {
+  static async open({ isGuarded = true } = {}): Promise<World> {
     const folder = await mkdtemp(join(tmpdir(), 'live-'));
-    return new World(folder, await Register.start());
+    return new World(folder, await Register.start(isGuarded));
   }
 
   readonly chronicle: Chronicle;
@@ -49,19 +53,19 @@ export class World {
   }
 
   /** A control plane that no fault stops, with a way to put troupes on it. */
-  async calm(): Promise<(wishes: TroupeWishes) => Promise<Troupe>> {
+  async calm(): Promise<Start> {
     const plane = await this.#startPlane();
     return this.#stage(plane, [plane.server]);
   }
 
-  /** A control plane with two API servers to be stopped, and one troupe, spread over both. */
-  async stormy(wishes: TroupeWishes): Promise<{ troupe: Troupe; servers: Servers }> {
+  /** A control plane with two API servers to be stopped, and a way to put troupes on it, spread over both. */
+  async stormy(): Promise<{ start: Start; servers: Servers }> {
     const plane = await this.#startPlane();
     const pipe = await Pipe.start(plane.etcdUrl);
     this.#endings.push(() => pipe.close());
     const second = await plane.addServer(pipe.url);
     const start = await this.#stage(plane, [plane.server, second.server]);
-    return { troupe: await start(wishes), servers: { plane, second, pipe } };
+    return { start, servers: { plane, second, pipe } };
   }
 
   /** What was written to the register lately. */
@@ -81,11 +85,16 @@ export class World {
 
   /** @param keeps the diaries, for whoever looks for the reason of a failure */
   async close(keeps = false): Promise<void> {
-    await this.#crew.disband();
-    for (const end of this.#endings.reverse()) await end();
-    await this.register.close();
+    const errors: unknown[] = [];
+    const endings = [() => this.register.close(), ...this.#endings, () => this.#crew.disband()];
+    for (const end of endings.reverse()) {
+      await Promise.resolve()
+        .then(end)
+        .catch((error: unknown) => errors.push(error));
+    }
     if (!keeps) await rm(this.folder, { recursive: true, force: true });
     this.#guard.dismiss();
+    if (errors.length > 0) throw new AggregateError(errors, 'not everything was ended');
   }
 
   async #startPlane(): Promise<ControlPlane> {
@@ -95,22 +104,23 @@ export class World {
     return plane;
   }
 
-  async #stage(
-    plane: ControlPlane,
-    servers: readonly string[],
-  ): Promise<(wishes: TroupeWishes) => Promise<Troupe>> {
+  async #stage(plane: ControlPlane, servers: readonly string[]): Promise<Start> {
     const [cert, key] = [await readFile(plane.caFile), await readFile(plane.keyFile)];
     const cluster: Cluster = await openReal(plane);
     const headers = { authorization: `Bearer ${plane.adminToken}` };
     const targets = servers.map((server): RawTarget => ({ server, headers, tls: { ca: cert } }));
     const witness = new Witness(targets);
-    this.#endings.push(() => witness.close());
+    const pulse = new Pulse(targets);
+    this.#endings.push(
+      () => witness.close(),
+      () => pulse.close(),
+    );
     const ground: Ground = {
       ...{ crew: this.#crew, folder: this.folder, registerPort: this.register.port, cert, key },
       ...{ chronicle: this.chronicle, guard: this.#guard, pids: this.#pids },
     };
     return async (wishes) => {
-      const troupe = await Troupe.start(ground, { ...wishes, cluster, servers, witness });
+      const troupe = await Troupe.start(ground, { ...wishes, cluster, servers, witness, pulse });
       this.#endings.push(() => troupe.close());
       return troupe;
     };

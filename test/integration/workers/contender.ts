@@ -26,7 +26,7 @@ export interface ContenderSettings {
   /** File that gets a `ContenderLine` for all that matters, at once: nothing is lost with a killed process. */
   readonly diary: string;
   readonly registerPort: number;
-  /** A planted fault: goes on to believe for so long. */
+  /** A planted fault: goes on to believe, and to write, for so long. */
   readonly overstaysMs?: number;
 }
 
@@ -88,6 +88,8 @@ const questions = new Map<string, () => boolean>();
 /** Leases that a watch has told of. */
 const listened = new Set<string>();
 const elections = new Map<string, Election>();
+/** What ends the wish for a Lease, and resolves when nothing of it is left. */
+const wishes = new Map<string, () => Promise<void>>();
 
 function note(line: ContenderLine): void {
   writeSync(file, `${JSON.stringify(line)}\n`);
@@ -104,8 +106,8 @@ subscribe(diagnosticsChannels.event, (message) => {
     believe({ lease, term, token: String(token), until }, at);
   } else if (before === 'holding') {
     const reason = end?.reason ?? end?.how ?? 'released';
-    if (overstaysMs === 0 || reason === 'released')
-      note({ at, lease, event: 'ended', term, reason });
+    if (overstaysMs > 0 && reason !== 'released') return;
+    note({ at, lease, event: 'ended', term, reason });
     if (terms.get(lease)?.term === term) terms.delete(lease);
   }
 });
@@ -133,16 +135,22 @@ setInterval(() => {
 
 setInterval(() => {
   for (const [lock, isOurs] of questions) {
-    const token = terms.get(lock)?.token;
-    if (token === undefined || !isOurs()) continue;
-    const line = `${JSON.stringify({ process: identity, lock, token })}\n`;
+    const term = terms.get(lock);
+    if (term === undefined) continue;
+    const overstays = overstaysMs > 0 && now() < term.until;
+    if (!isOurs() && !overstays) continue;
+    const line = `${JSON.stringify({ process: identity, lock, token: term.token })}\n`;
     setTimeout(() => register.write(line), BEFORE_WRITE_MS);
   }
 }, WRITE_EVERY_MS);
 
-/** Refusals are told, and whoever is refused comes again. */
-async function insist(lease: string, attempt: () => Promise<void>): Promise<never> {
-  for (;;) {
+/** Refusals are told, and whoever is refused comes again, until the signal aborts. */
+async function insist(
+  lease: string,
+  signal: AbortSignal,
+  attempt: () => Promise<void>,
+): Promise<void> {
+  while (!signal.aborted) {
     try {
       await attempt();
       await sleep(BETWEEN_TURNS_MS);
@@ -154,10 +162,12 @@ async function insist(lease: string, attempt: () => Promise<void>): Promise<neve
   }
 }
 
-async function takeTurn(lock: Lock, holdMs: number): Promise<void> {
-  const handle = await lock.acquire();
+async function takeTurn(lock: Lock, holdMs: number, signal: AbortSignal): Promise<void> {
+  const handle = await lock.acquire({ signal });
   questions.set(handle.name, () => handle.isHeld());
-  await Promise.race([sleep(holdMs), aborted(handle.signal)]);
+  // Whichever comes first, and nothing of the others is left.
+  const over = AbortSignal.any([handle.signal, signal]);
+  await sleep(holdMs, undefined, { signal: over }).catch(() => undefined);
   await handle.release();
 }
 
@@ -175,17 +185,32 @@ const calls = {
   want: ({ kind, name, namespace, holdMs = FOR_EVER_MS }: Wanted): void => {
     const all = { ...options, namespace, client };
     const lease = `${namespace}/${name}`;
+    const end = new AbortController();
+    const { signal } = end;
+    let attempt: () => Promise<void>;
     if (kind === 'lock') {
       const lock = new Lock(name, all);
-      void insist(lease, () => takeTurn(lock, holdMs));
-      return;
+      attempt = () => takeTurn(lock, holdMs, signal);
+    } else {
+      const onStartedLeading = (term: { signal: AbortSignal }): Promise<void> =>
+        aborted(term.signal);
+      const election = new Election(name, { ...all, onStartedLeading });
+      questions.set(lease, () => election.isLeader());
+      elections.set(name, election);
+      attempt = () => election.run({ signal });
     }
-    const onStartedLeading = ({ signal }: { signal: AbortSignal }): Promise<void> =>
-      aborted(signal);
-    const election = new Election(name, { ...all, onStartedLeading });
-    questions.set(lease, () => election.isLeader());
-    elections.set(name, election);
-    void insist(lease, () => election.run());
+    const done = insist(lease, signal, attempt);
+    wishes.set(lease, () => {
+      end.abort();
+      return done;
+    });
+  },
+
+  /** Gives a Lease back and wants it no longer. */
+  cease: async (lease: string): Promise<void> => {
+    await wishes.get(lease)?.();
+    wishes.delete(lease);
+    questions.delete(lease);
   },
 
   /** Resolves when it listens to all it wants: from then on it counts from what it sees. */

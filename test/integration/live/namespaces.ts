@@ -1,0 +1,66 @@
+// A namespace that ends while a Lease in it is held.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cluster } from '../cluster.js';
+import { now } from '../workers/time.js';
+import { VERBS } from './access.js';
+import type { Scenario } from './scenario.js';
+import type { Troupe } from './troupe.js';
+
+const RBAC = '/apis/rbac.authorization.k8s.io/v1/namespaces';
+const HELD_LIMIT_MS = 20_000;
+
+/** Everybody of a troupe may use Leases there, too. */
+async function admit({ request, namespace }: Cluster, where: string): Promise<void> {
+  const metadata = { name: 'troupes' };
+  const rules = [{ apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: VERBS }];
+  const apiGroup = 'rbac.authorization.k8s.io';
+  const subjects = [{ apiGroup, kind: 'Group', name: `system:serviceaccounts:${namespace}` }];
+  const roleRef = { apiGroup, kind: 'Role', name: 'troupes' };
+  await request('POST', `${RBAC}/${where}/roles`, { metadata, rules });
+  await request('POST', `${RBAC}/${where}/rolebindings`, { metadata, subjects, roleRef });
+}
+
+async function untilHeld({ options }: Troupe, lease: string, since: number): Promise<void> {
+  const limit = now() + HELD_LIMIT_MS;
+  for (;;) {
+    const newest = options.witness.newest(lease);
+    if (newest !== undefined && newest.at > since && newest.holder !== '') return;
+    if (now() > limit) throw new Error(`nobody acquired ${lease} in ${HELD_LIMIT_MS} ms`);
+    await sleep(50);
+  }
+}
+
+export const namespaceFaults: readonly Scenario[] = [
+  {
+    name: 'Namespace deleted and made anew',
+    inject: async (troupe) => {
+      const { cluster, timings } = troupe.options;
+      const { chronicle } = troupe.ground;
+      const namespace = await cluster.newNamespace();
+      const lease = `${namespace.name}/doomed`;
+      const contenders = troupe.shuffled().slice(0, 2);
+      return troupe
+        .beside(lease, contenders, 'lock', async () => {
+          await admit(cluster, namespace.name);
+          const startedAt = now();
+          await untilHeld(troupe, lease, startedAt);
+          await namespace.terminate();
+          // While the Lease is there, its term goes on.
+          await sleep(1.5 * timings.leaseDurationMs);
+          await chronicle.update();
+          const losses = chronicle.lossesSince(startedAt).filter((loss) => loss.lease === lease);
+          if (losses.length > 0) throw new Error(`${lease} was lost before it was deleted`);
+          troupe.noteOutsider(lease, 'deleted with its namespace');
+          await namespace.remove();
+          await sleep(1_000);
+          await cluster.request('POST', '/api/v1/namespaces', {
+            metadata: { name: namespace.name },
+          });
+          await admit(cluster, namespace.name);
+          await untilHeld(troupe, lease, now());
+          return { leases: [lease] };
+        })
+        .finally(namespace.remove);
+    },
+  },
+];

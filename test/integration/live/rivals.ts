@@ -1,0 +1,134 @@
+// Candidates of client-go beside ours. Only what client-go survives itself: what becomes of its belief when it is
+// paused is known (see ../mixed), and nothing that we could help.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BuiltRival } from '../client-go/find.js';
+import { Rival } from '../workers/rival.js';
+import type { RivalLine } from '../workers/rival.js';
+import { now } from '../workers/time.js';
+import type { Justified, Scenario } from './scenario.js';
+import type { Member, Troupe } from './troupe.js';
+
+interface Contest {
+  readonly troupe: Troupe;
+  readonly rivals: readonly Rival[];
+  readonly ours: readonly Member[];
+  readonly lease: string;
+  readonly kill: (rival: Rival) => Promise<void>;
+}
+
+const WAIT_LIMIT_MS = 30_000;
+const ENDS: readonly string[] = ['resigning', 'cancelled', 'stopped'];
+
+async function until(what: string, isSo: () => boolean): Promise<void> {
+  const limit = now() + WAIT_LIMIT_MS;
+  while (!isSo()) {
+    if (now() > limit) throw new Error(`${what}: not in ${WAIT_LIMIT_MS} ms`);
+    await sleep(20);
+  }
+}
+
+function holderIn({ troupe, lease }: Contest): string {
+  return troupe.options.witness.newest(lease)?.holder ?? '';
+}
+
+async function untilOurs(contest: Contest): Promise<Member> {
+  const find = (): Member | undefined =>
+    contest.ours.find(({ identity }) => identity === holderIn(contest));
+  await until('one of ours leads', () => find() !== undefined);
+  return find() ?? contest.troupe.anyone();
+}
+
+/** Two of theirs, the first of which leads, and two of ours. */
+async function contest(
+  troupe: Troupe,
+  program: BuiltRival,
+  what: string,
+  act: (contest: Contest) => Promise<Justified>,
+): Promise<Justified> {
+  const { crew } = troupe.ground;
+  const { cluster, timings } = troupe.options;
+  // One for each contest: where nobody wants it, the lease of a killed leader stays.
+  const name = `${troupe.options.name}-${what}-${Math.round(now())}`;
+  const lease = `${cluster.namespace}/${name}`;
+  const theirs = {
+    ...{ lease: name, duration: `${timings.leaseDurationMs}ms`, retry: '400ms', pause: '1s' },
+    deadline: `${timings.leaseDurationMs - 1_000}ms`,
+  };
+  const rivals: Rival[] = [];
+  const kill = async (rival: Rival): Promise<void> => {
+    const endedAt = now();
+    rivals.splice(rivals.indexOf(rival), 1);
+    await rival.kill();
+    record(troupe, lease, rival, endedAt);
+  };
+  const hire = async (n: number): Promise<Rival> => {
+    const identity = `${name}-go${n}`;
+    const rival = await Rival.start(crew, program, cluster, { ...theirs, identity });
+    rivals.push(rival);
+    return rival;
+  };
+  try {
+    const leader = await hire(1);
+    await until('client-go leads', () => leader.isLeading);
+    await hire(2);
+    const ours = troupe.shuffled().slice(0, 2);
+    return await troupe.beside(lease, ours, 'election', () =>
+      act({ troupe, rivals, ours, lease, kill }),
+    );
+  } finally {
+    for (const rival of [...rivals]) await kill(rival);
+  }
+}
+
+/** What they believed is judged with the rest. */
+function record(troupe: Troupe, lock: string, { identity, lines }: Rival, endedAt: number): void {
+  for (const [n, line] of lines.entries()) {
+    if (line.event !== 'leading') continue;
+    const until = lines.slice(n).find(({ event }) => ENDS.includes(event))?.at ?? endedAt;
+    const claim = lines.slice(0, n).findLast((one) => isWon(one, identity));
+    // What it replaced is not told; this is as great, and less than any that comes after it.
+    const token = BigInt(claim?.version ?? 1) - 1n;
+    troupe.ground.chronicle.add({
+      ...{ process: identity, lock, term: `${identity} ${n}`, token, from: line.at, until },
+    });
+  }
+}
+
+function isWon({ event, holder }: RivalLine, identity: string): boolean {
+  return (event === 'create' || event === 'update') && holder === identity;
+}
+
+/** What can be had of client-go's candidates, none without them. */
+export function rivalFaults(program: BuiltRival): readonly Scenario[] {
+  return [
+    {
+      name: 'SIGKILL of a client-go leader, then SIGSTOP of ours',
+      inject: (troupe) =>
+        contest(troupe, program, 'killed', async (of) => {
+          const { leaseDurationMs, renewIntervalMs } = troupe.options.timings;
+          await sleep(2 * renewIntervalMs);
+          const leader = of.rivals.find(({ isLeading }) => isLeading);
+          if (leader === undefined) throw new Error('nobody of client-go leads');
+          await of.kill(leader);
+          await until('somebody took over', () => holderIn(of) !== leader.identity);
+          const heir = of.ours.find(({ identity }) => identity === holderIn(of));
+          if (heir === undefined) return {};
+          await heir.pause(1.3 * leaseDurationMs);
+          return { members: [heir.identity] };
+        }),
+    },
+    {
+      name: 'A client-go leader resigns, then ours',
+      quick: true,
+      inject: (troupe) =>
+        contest(troupe, program, 'resigned', async (of) => {
+          await sleep(2 * troupe.options.timings.renewIntervalMs);
+          await of.rivals.find(({ isLeading }) => isLeading)?.resign();
+          const heir = await untilOurs(of);
+          await heir.stepDown(of.lease.split('/')[1] ?? '');
+          await until('another one leads', () => holderIn(of) !== heir.identity);
+          return {};
+        }),
+    },
+  ];
+}
