@@ -115,6 +115,14 @@ describe('a claim that is answered by', () => {
     return { ...all, claim: all.store.last };
   }
 
+  it('tells of a loss by suspension, unasked, when the next renewal is due', async () => {
+    const { clock, keeper } = await holding();
+    await clock.advance(500);
+    clock.suspended = 13_000;
+    await clock.advance(1_500);
+    expect(keeper.signal.reason).toMatchObject({ reason: 'expired' });
+  });
+
   it('a conflict is looked into, and a holder is waited for', async () => {
     const { store, claim, told } = await claimed();
     await claim.answer({ kind: 'conflict' });

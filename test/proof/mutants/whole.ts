@@ -74,6 +74,16 @@ export const whole: readonly Mutant[] = [
     ],
   ),
   simulated(
+    'let-go-before-drained',
+    'a term that is to end is let go before its work has wound down',
+    { from: 1, seeds: 5 },
+    [
+      'election/term',
+      'void this.#work.then(() => this.#release(reason));',
+      'this.#release(reason);',
+    ],
+  ),
+  simulated(
     'end-told-twice',
     'the end of a term is told for each of its causes',
     { from: 1, seeds: 5 },

@@ -22,14 +22,23 @@ export class Campaign {
   readonly #machine: Machine;
   readonly #stage: Stage;
   readonly #election: Election;
+  readonly #isClosing: () => boolean;
   readonly #stop = new AbortController();
   #open: Leading | null = null;
   #working = 0;
   #isSteppedDown = false;
   #started = 0;
   #stopped = 0;
+  #askedAt = 0;
 
-  constructor(work: CampaignWork, options: Options, machine: Machine, stage: Stage) {
+  constructor(
+    work: CampaignWork,
+    options: Options,
+    machine: Machine,
+    stage: Stage,
+    isClosing: () => boolean,
+  ) {
+    this.#isClosing = isClosing;
     this.lock = work.lock;
     this.#work = work;
     this.#machine = machine;
@@ -84,6 +93,7 @@ export class Campaign {
     if (!this.#election.isLeader()) this.#broken('is told to lead and does not');
     if (this.#election.fencingToken !== token) this.#broken('has two tokens');
     this.#open = leading;
+    signal.addEventListener('abort', () => (this.#askedAt = machine.monotonic()), { once: true });
     this.#isSteppedDown = false;
     this.#working += 1;
     this.#started += 1;
@@ -124,6 +134,15 @@ export class Campaign {
     const { signal, lostSignal } = open;
     if (!signal.aborted || !lostSignal.aborted) this.#broken('ended without its signals');
     if (reason === 'stepped-down' && !this.#isSteppedDown) this.#broken('was not asked to');
+    if (reason === 'stepped-down' || reason === 'aborted') this.#checkDrain();
+  }
+
+  /** What ends by wish ends with its work, or after the time that its work was given. */
+  #checkDrain(): void {
+    if (this.#working === 0 || this.#isClosing()) return;
+    const drained = this.#machine.monotonic() - this.#askedAt;
+    if (drained < DRAIN_TIMEOUT_MS - 1)
+      this.#broken(`let go ${drained.toFixed(0)} ms into its work`);
   }
 
   #judge(error: unknown): void {

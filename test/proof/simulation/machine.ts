@@ -61,8 +61,9 @@ export class Machine implements Clock {
     return this.#isDead;
   }
 
+  /** Until the loop has come back: other things may be due at the very moment. */
   get isStalled(): boolean {
-    return this.#schedule.now < this.#stalledUntil;
+    return this.#awakeSince < this.#stalledUntil;
   }
 
   /** When the loop last came back from a stall, in the world's time. */
@@ -190,7 +191,7 @@ export class Machine implements Clock {
 
   /** The loop comes to what has piled up: timers first, or the network first. */
   #wakeUp(): void {
-    if (this.isStalled || this.#isDead) return;
+    if (this.#schedule.now < this.#stalledUntil || this.#isDead) return;
     this.#awakeSince = this.#schedule.now;
     this.#awakeMonotonic = this.monotonic();
     const first: Kind = this.#chance.is(0.5) ? 'timer' : 'io';

@@ -2,7 +2,8 @@
  * The simulation's command: one run per seed, until one breaks a promise; that one is made as small as it gets,
  * and its story is told. Progress goes to stderr.
  *
- * - `--seeds N --from S`: how many, and the first of them; a thousand and more are shared by two processes
+ * - `--seeds N --from S`: how many, and the first of them; a thousand and more are shared by two processes. For a
+ *   night: `--seeds 200000 --from $(date +%Y%m%d)000000`, two hours on two idle cores
  * - `--seconds N`: no further seed after so long
  * - `--replay SEED`: the same run again, told as it went, not made smaller
  * - `--beyond`: clock rates differ by more than the margin covers; overlaps are counted, all else must hold

@@ -51,7 +51,8 @@ export class Program {
       case 'lock':
         return this.#settles(`${work.how} of ${work.lock}`, this.#lock(work));
       case 'campaign': {
-        const campaign = new Campaign(work, this.#options, this.machine, this.#stage);
+        const isClosing = (): boolean => this.#isClosing;
+        const campaign = new Campaign(work, this.#options, this.machine, this.#stage, isClosing);
         this.#campaigns.add(campaign);
         const run = campaign.run().finally(() => this.#campaigns.delete(campaign));
         return this.#settles(`run of ${work.lock}`, run);
