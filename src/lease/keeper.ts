@@ -5,9 +5,10 @@ import { Alarm } from './alarm.js';
 import { advance } from './protocol/advance.js';
 import { isHeld } from './protocol/holding.js';
 import { seek } from './protocol/seeking.js';
-import type { Event, Over, Request, State, Step, Terms, Verdict } from './protocol/state.js';
+import type { Event, Over, Request, State, Step, Terms, Verdict, Write } from './protocol/state.js';
 import { beliefMs, nextStep, requestBudget } from './protocol/step.js';
 import { keyOf } from './record.js';
+import { RenewalUnderWay } from './renewal.js';
 import type { Decoration, Outcome, RequestOptions } from './store.js';
 import type { KeeperHooks, KeeperPorts } from './ports.js';
 
@@ -36,8 +37,7 @@ export class Keeper {
   #lastFailure: SyncError | undefined;
   #token: bigint | null = null;
   #sentAt = 0;
-  /** Neither answered nor silent yet: the next renewal waits for it, or takes its place in the queue. */
-  #renewal: { readonly stamp: number; readonly queued: AbortController } | null = null;
+  readonly #renewal = new RenewalUnderWay();
   #hasHeard = false;
 
   constructor(ports: KeeperPorts, terms: Terms, hooks: KeeperHooks) {
@@ -163,32 +163,16 @@ export class Keeper {
     this.#isPumping = true;
     try {
       for (;;) {
-        const step = nextStep(this.#state, this.#ports.clock.now(), this.#terms);
+        const now = this.#ports.clock.now();
+        const wanted = nextStep(this.#state, now, this.#terms);
+        const step = this.#renewal.orWait(wanted, beliefMs(this.#state, now));
         if (step.do === 'end') return;
-        if (step.do === 'wait') {
-          this.#sleep(step.ms);
-          return;
-        }
-        if (this.#isCrowded(step)) {
-          this.#sleep(beliefMs(this.#state, this.#ports.clock.now()));
-          return;
-        }
+        if (step.do === 'wait') return this.#sleep(step.ms);
         this.#perform(step);
       }
     } finally {
       this.#isPumping = false;
     }
-  }
-
-  /**
-   * Edits by others doom a renewal on its way, and each would set off another one: so many that they keep
-   * each other, and those of other leases, waiting until all come too late.
-   */
-  #isCrowded(step: Exclude<Step, { do: 'wait' | 'end' }>): boolean {
-    if (this.#renewal === null || step.do !== 'write' || step.write.intent !== 'renew')
-      return false;
-    this.#renewal.queued.abort();
-    return true;
   }
 
   #sleep(ms: number): void {
@@ -235,13 +219,11 @@ export class Keeper {
       }
       case 'write': {
         const { stamp, intent } = step.write;
-        const queued = new AbortController();
-        if (intent === 'renew') this.#renewal = { stamp, queued };
-        const timed = { ...this.#timed(stamp, options), signal: queued.signal };
+        const timed = this.#timed(step.write, options);
         // A bump may go onto somebody else's record, which is none of ours to decorate.
         const added = intent === 'bump' ? undecorated : decoration;
         const outcome = await store.write(step.base, step.change, added, timed);
-        this.#renewed(stamp);
+        this.#renewal.over(stamp);
         const verdict = this.#learn('write', outcome, asked);
         // A claim onto what was known from before may just come late: that is no race.
         if (verdict.kind === 'conflict' && intent === 'claim' && this.#hasHeard) view.lostRace();
@@ -271,23 +253,20 @@ export class Keeper {
     return { deadline: now.monotonic + withinMs, limitMs };
   }
 
-  #timed(stamp: number, options: RequestOptions): RequestOptions {
+  #timed(write: Write, options: RequestOptions): RequestOptions {
     const { clock } = this.#ports;
     return {
       ...options,
+      ...this.#renewal.begin(write),
       onSent: () => {
         this.#sentAt = clock.monotonic();
-        this.#dispatch({ type: 'sent', stamp });
+        this.#dispatch({ type: 'sent', stamp: write.stamp });
       },
       onSilent: () => {
-        this.#renewed(stamp);
-        this.#dispatch({ type: 'silent', stamp });
+        this.#renewal.over(write.stamp);
+        this.#dispatch({ type: 'silent', stamp: write.stamp });
       },
     };
-  }
-
-  #renewed(stamp: number): void {
-    if (this.#renewal?.stamp === stamp) this.#renewal = null;
   }
 
   /** Passes on what an outcome tells of the lease, and says how the request itself ended. */

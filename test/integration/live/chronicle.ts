@@ -31,6 +31,7 @@ export class Chronicle {
   readonly #terms = new Map<string, Open>();
   readonly #retired = new Set<string>();
   #losses: Ended[] = [];
+  #starved: { readonly process: string; readonly from: number; readonly until: number }[] = [];
   #updating = Promise.resolve();
   /** How many there were. */
   terms = 0;
@@ -45,6 +46,13 @@ export class Chronicle {
 
   lossesSince(since: number): Ended[] {
     return this.#losses.filter(({ at }) => at >= since);
+  }
+
+  /** For how long between two times this process could do nothing, in stretches that matter. */
+  starvedMs(process: string, from: number, until: number): number {
+    const all = this.#starved.filter((one) => one.process === process);
+    const parts = all.map((one) => Math.min(one.until, until) - Math.max(one.from, from));
+    return parts.reduce((sum, ms) => sum + Math.max(0, ms), 0);
   }
 
   /** One that somebody else wrote down. */
@@ -79,6 +87,7 @@ export class Chronicle {
       if (until < at - REMEMBERED_MS && token !== highest.get(lock)) this.#terms.delete(key);
     }
     this.#losses = this.#losses.filter((loss) => loss.at > at - REMEMBERED_MS);
+    this.#starved = this.#starved.filter(({ until }) => until > at - REMEMBERED_MS);
   }
 
   async #readAll(): Promise<void> {
@@ -108,6 +117,10 @@ export class Chronicle {
 
   #take(process: string, line: ContenderLine): void {
     if (line.event === 'failed') return;
+    if (line.event === 'starved') {
+      this.#starved.push({ process, from: line.since, until: line.at });
+      return;
+    }
     const { at, lease, event } = line;
     const key = `${lease} ${line.term}`;
     if (event === 'won') {

@@ -14,10 +14,16 @@ const PATH = '/api/v1/namespaces/default';
 const EVERY_MS = 100;
 /** Shorter ones are of every day. */
 const NOTED_MS = 300;
+const RUN_EVERY_MS = 20;
+const STARVED_MS = 150;
 const KEPT_MS = 120_000;
 
 export class Pulse {
   #silences: Silence[] = [];
+  /** This process, through which all that is between the others passes, did not run. */
+  #starved: Silence[] = [];
+  #ranAt = now();
+  readonly #running = setInterval(() => this.#run(), RUN_EVERY_MS);
   /** Since when there has been no answer, by server. */
   readonly #since = new Map<RawClient, number>();
   readonly #clients: readonly RawClient[];
@@ -37,8 +43,15 @@ export class Pulse {
     return Math.max(0, ...then.map((one) => one.until - one.from));
   }
 
+  /** For how long between two times, in stretches that matter, everything that passes through here stood still. */
+  starvedMs(from: number, until: number): number {
+    const parts = this.#starved.map((one) => Math.min(one.until, until) - Math.max(one.from, from));
+    return parts.reduce((sum, ms) => sum + Math.max(0, ms), 0);
+  }
+
   close(): void {
     this.#isClosed = true;
+    clearInterval(this.#running);
     for (const client of this.#clients) client.close();
   }
 
@@ -60,7 +73,17 @@ export class Pulse {
 
   #note(silence: Silence): void {
     if (silence.until - silence.from < NOTED_MS) return;
-    this.#silences.push(silence);
-    this.#silences = this.#silences.filter(({ until }) => until > silence.until - KEPT_MS);
+    this.#silences = [...this.#silences.filter(isFresh), silence];
   }
+
+  #run(): void {
+    const from = this.#ranAt;
+    this.#ranAt = now();
+    if (this.#ranAt - from < STARVED_MS) return;
+    this.#starved = [...this.#starved.filter(isFresh), { from, until: this.#ranAt }];
+  }
+}
+
+function isFresh({ until }: Silence): boolean {
+  return until > now() - KEPT_MS;
 }

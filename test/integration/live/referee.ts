@@ -29,7 +29,7 @@ export interface Outcome {
 }
 
 const TAKEOVER_SLACK_MS = 1_000;
-/** What a healthy API server on a healthy machine does not take for an answer. */
+/** What a healthy API server on a healthy machine does not take for an answer; short leases endure no more. */
 const HICCUP_MS = 700;
 
 /** Resolves when every lease has a believer, or tells which have none. */
@@ -74,9 +74,9 @@ export function assess(
   const inexcusable = overlaps.filter(({ excusedBy }) => excusedBy === null);
   const losses = chronicle.lossesSince(since).filter(({ lease }) => troupe.isOurs(lease));
   const needless = losses.filter((loss) => !isJustified(loss, incident));
-  const blamed = needless.filter(({ at }) => !isExcused(troupe, incident, at));
+  const blamed = needless.filter(({ process, at }) => !isExcused(troupe, incident, process, at));
   const takeovers = takeoversSince(troupe, since, incident);
-  const late = takeovers.filter(({ at, afterMs }) => isLate(troupe, incident, at, afterMs));
+  const late = takeovers.filter((takeover) => isLate(troupe, incident, takeover));
   return {
     fault: incident.fault,
     losses: losses.length,
@@ -104,11 +104,19 @@ function isJustified({ process, lease }: Ended, { justified }: Incident): boolea
   return everything || members.includes(process) || leases.includes(lease);
 }
 
-/** Whether the API servers, or this machine, were silent for longer than the fault wanted it and a term endures. */
-function isExcused(troupe: Troupe, { justified }: Incident, at: number): boolean {
-  const { timings, pulse } = troupe.options;
-  const silentMs = pulse.longestSilenceMs(at - timings.leaseDurationMs, at);
-  return silentMs > (justified.isOutage === true ? survivedMs(timings) : HICCUP_MS);
+/** Whether the API servers, the machine or this process stood still for longer than the fault wanted it and a term endures. */
+function isExcused(
+  { options, ground }: Troupe,
+  { justified }: Incident,
+  process: string,
+  at: number,
+): boolean {
+  const { timings, pulse } = options;
+  const since = at - timings.leaseDurationMs;
+  const silentMs = pulse.longestSilenceMs(since, at);
+  const starvedMs = pulse.starvedMs(since, at) + ground.chronicle.starvedMs(process, since, at);
+  const bearableMs = justified.isOutage === true ? survivedMs(timings) : HICCUP_MS;
+  return silentMs > bearableMs || starvedMs > HICCUP_MS;
 }
 
 function takeoversSince(troupe: Troupe, since: number, { until, justified }: Incident): Takeover[] {
@@ -119,9 +127,9 @@ function takeoversSince(troupe: Troupe, since: number, { until, justified }: Inc
     .filter(({ at, afterMs }) => justified.hindersTakeover !== true || at - afterMs > until);
 }
 
-function isLate(troupe: Troupe, incident: Incident, at: number, afterMs: number): boolean {
+function isLate(troupe: Troupe, incident: Incident, { to, at, afterMs }: Takeover): boolean {
   const boundMs = troupe.options.timings.leaseDurationMs + TAKEOVER_SLACK_MS;
-  return afterMs > boundMs && !isExcused(troupe, incident, at);
+  return afterMs > boundMs && !isExcused(troupe, incident, to, at);
 }
 
 /** Between the end of one belief and the beginning of the next. */

@@ -70,6 +70,8 @@ export async function play(
   next: () => Act | undefined,
   tell: (outcome: Outcome) => void,
 ): Promise<void> {
+  // To start everything was work enough to lose a term by.
+  troupe.judgedUntil = now();
   for (let act = next(); act !== undefined; act = next()) {
     tell(await perform(world, troupe, act));
   }

@@ -89,44 +89,58 @@ export interface Season {
   readonly tell: (outcome: Outcome) => void;
 }
 
-/** Resolves when all faults were injected and judged. */
+/** Resolves when all faults were injected and judged. None comes before all processes are there: to start is work. */
 export async function playSeason(world: World, season: Season): Promise<void> {
-  await Promise.all([playLocal(world, season), playStorms(world, season)]);
+  const local = await prepareLocal(world, season);
+  const storms = await prepareStorms(world, season);
+  await Promise.all([...local, storms].map((begin) => begin()));
 }
 
-async function playLocal(world: World, season: Season): Promise<void> {
+type Play = () => Promise<void>;
+
+async function prepareLocal(world: World, season: Season): Promise<Play[]> {
   const { seed, repertoire, supply, troupes, tell } = season;
   const { local, patient } = repertoire;
-  if (local.length + patient.length === 0) return;
+  if (local.length + patient.length === 0) return [];
   const start = await world.calm();
-  const perform = async (
-    [name, dice]: [string, () => number],
+  const plays: Play[] = [];
+  const prepare = async (
+    name: string,
+    dice: () => number,
     timings: Timings,
     next: () => Act | undefined,
   ): Promise<void> => {
     const troupe = await start({ name, size: 3, timings, random: dice });
-    await play(world, troupe, next, tell);
+    plays.push(() => play(world, troupe, next, tell));
   };
-  const nextLocal = supply<Act>(local, random(seed));
-  const names = Array.from({ length: local.length === 0 ? 0 : troupes }, (_, n) => `t${n + 1}`);
-  const plays = names.map((name, n) => perform([name, random(seed + n + 1)], SHORT, nextLocal));
+  const next = supply<Act>(local, random(seed));
+  for (let n = 1; n <= (local.length === 0 ? 0 : troupes); n++) {
+    await prepare(`t${n}`, random(seed + n), SHORT, next);
+  }
   const dice = random(seed + 50);
-  if (patient.length > 0) plays.push(perform(['p', dice], DEFAULTS, supply<Act>(patient, dice)));
-  await Promise.all(plays);
+  if (patient.length > 0) await prepare('p', dice, DEFAULTS, supply<Act>(patient, dice));
+  return plays;
 }
 
-async function playStorms(world: World, { seed, storms, supply, tell }: Season): Promise<void> {
-  const wanted = storms.filter(({ faults }) => faults.length > 0);
-  if (wanted.length === 0) return;
+async function prepareStorms(world: World, { seed, storms, supply, tell }: Season): Promise<Play> {
+  const [first, ...others] = storms.filter(({ faults }) => faults.length > 0);
+  if (first === undefined) return () => Promise.resolve();
   const { start, servers } = await world.stormy();
   const heal = (): Promise<void> => healServers(servers);
-  for (const [n, { timings, faults }] of wanted.entries()) {
+  const prepare = async (n: number, { timings, faults }: Storm): Promise<Play> => {
     const dice = random(seed + 100 + n);
-    const troupe = await start({ name: `s${n + 1}`, size: 4, timings, random: dice });
+    const troupe = await start({ name: `s${n}`, size: 4, timings, random: dice });
     const acts = faults.map(({ name, inject }): Act => {
       return { name, inject: (of) => inject(of, servers), heal };
     });
-    await play(world, troupe, supply(acts, dice), tell);
-    await troupe.close();
-  }
+    return async () => {
+      await play(world, troupe, supply(acts, dice), tell);
+      await troupe.close();
+    };
+  };
+  const begin = await prepare(0, first);
+  return async () => {
+    await begin();
+    for (const [n, storm] of others.entries()) await (await prepare(n + 1, storm))();
+  };
 }

@@ -72,11 +72,9 @@ function restarted(
   what: string,
   restart: (servers: Servers) => Promise<unknown>,
   justified: (troupe: Troupe, servers: Servers) => Justified,
-  quick = false,
 ): ServerScenario {
   return {
     name: what,
-    quick,
     inject: async (troupe, servers) => {
       const from = now();
       await restart(servers);
@@ -104,7 +102,6 @@ export const serverFaults: readonly ServerScenario[] = [
     'One of two API servers killed and restarted',
     ({ plane }) => plane.restart('apiserver'),
     (troupe, { plane }) => justifiedOn(troupe, plane.server),
-    true,
   ),
   restarted(
     'Both API servers killed and restarted',

@@ -41,6 +41,8 @@ export type ContenderLine = { readonly at: number; readonly lease: string } & (
     }
   | { readonly event: 'extended'; readonly term: string; readonly until: number }
   | { readonly event: 'ended'; readonly term: string; readonly reason: string }
+  /** This process was not given the time to do anything since then; of no lease. */
+  | { readonly event: 'starved'; readonly since: number }
   /** An attempt that was refused. */
   | { readonly event: 'failed'; readonly error: string }
 );
@@ -64,6 +66,8 @@ interface Term {
 }
 
 const ASK_EVERY_MS = 20;
+/** Timers are late by a little every day. */
+const STARVED_MS = 150;
 const WRITE_EVERY_MS = 100;
 /** Between the last question and the write: where a pause makes a write late. */
 const BEFORE_WRITE_MS = 10;
@@ -123,7 +127,11 @@ function believe(term: Term, at: number): void {
   }
 }
 
+let askedAt = now();
 setInterval(() => {
+  const since = askedAt;
+  askedAt = now();
+  if (askedAt - since > STARVED_MS) note({ at: askedAt, lease: '', event: 'starved', since });
   for (const [lease, isOurs] of questions) {
     // Before the question: so whatever the scheduler does, it was true at this time.
     const at = now();
