@@ -50,11 +50,6 @@ export const standing: readonly Scope[] = [
     budgets: { stops: 1 },
   }),
   scope('edits', 'label edits beside renewals and waits', { ...short, budgets: { labels: 1 } }),
-  scope('delete-on-release', 'a release that deletes the lease', {
-    ...short,
-    deleteOnRelease: true,
-    budgets: { stops: 1 },
-  }),
   scope('deleted', 'somebody deletes the lease', { ...short, budgets: { deletes: 1 } }),
   scope('overwritten', 'somebody blanks the record, or writes himself in', {
     ...short,
@@ -86,6 +81,15 @@ export const standing: readonly Scope[] = [
     budgets: { suspensions: 1 },
   }),
   scope('mixed-durations', 'candidates of different durations', { durationsMs: [2_000, 4_000] }),
+];
+
+/** What one scope of the standing run has one or two of, more of it and together. */
+export const larger: readonly Scope[] = [
+  scope('delete-on-release', 'a release that deletes the lease', {
+    ...short,
+    deleteOnRelease: true,
+    budgets: { stops: 1 },
+  }),
   scope('same-identity', 'candidates that share an identity string', {
     ...short,
     sameIdentity: true,
@@ -96,10 +100,6 @@ export const standing: readonly Scope[] = [
     holdOffsMs: [0, 1_000],
     budgets: { stops: 1 },
   }),
-];
-
-/** What one scope of the standing run has one or two of, more of it and together. */
-export const larger: readonly Scope[] = [
   scope('queued', "writes wait in the sender's own queue", { ...short, queued: true }),
   scope('late-commits', 'two time-outs', { ...short, budgets: { timeouts: 2 } }),
   scope('abort', 'a release, or an acquisition called off, while a write may still land', {
@@ -169,6 +169,12 @@ export const larger: readonly Scope[] = [
     attempts: [2, 1],
     sameIdentity: true,
     budgets: { stops: 1 },
+  }),
+  scope('namesakes-abort', 'the same, and a write may still land when one gives up', {
+    ...short,
+    attempts: [2, 1],
+    sameIdentity: true,
+    budgets: { stops: 1, timeouts: 1 },
   }),
   scope('hold-off-again', 'candidates that hold off before a claim, and a second attempt', {
     ...short,

@@ -143,12 +143,6 @@ const waiting: readonly Mutant[] = [
     ],
   ),
   explored(
-    'takeover-by-elapsed-clock',
-    'who waits counts on two clocks, one of which stands still in suspension',
-    'suspend',
-    ['step', 'if (now.monotonic >= claimAt)', 'if (now.elapsed >= claimAt)'],
-  ),
-  explored(
     'takeover-by-identity',
     'who waits takes a record with its identity for its own',
     'same-identity',
@@ -227,12 +221,12 @@ const writing: readonly Mutant[] = [
 ];
 
 const release: readonly Mutant[] = [
-  explored('release-unchecked', 'a release vacates whatever record it sees', 'release', [
+  explored('release-unchecked', 'a release vacates whatever record it sees', 'client-go-long', [
     'step',
     'if (mark?.nonce === terms.nonce) {',
     "if (record.holder !== '') {",
   ]),
-  explored('release-by-identity', 'a release knows its record by the identity', 'namesakes', [
+  explored('release-by-identity', 'a release knows its record by the identity', 'namesakes-abort', [
     'step',
     'if (mark?.nonce === terms.nonce) {',
     'if (record.holder === terms.identity) {',
@@ -240,7 +234,7 @@ const release: readonly Mutant[] = [
   explored(
     'delete-unchecked',
     'a release deletes the lease whoever holds it by then',
-    'delete-on-release',
+    'abort-deleting',
     [
       'vacating',
       "state.confirmed && terms.deleteOnRelease && sight.lease.record.holder === ''",

@@ -12,16 +12,20 @@ function simulated(
 
 export const whole: readonly Mutant[] = [
   simulated(
+    'takeover-by-elapsed-clock',
+    'who waits counts on two clocks, one of which stands still in suspension',
+    { from: 7, seeds: 1 },
+    ['lease/protocol/step', 'if (now.monotonic >= claimAt)', 'if (now.elapsed >= claimAt)'],
+  ),
+  simulated(
     'sent-when-silent',
     'a write that falls silent counts as sent once more',
     { from: 625, seeds: 10 },
     [
       'lease/keeper',
-      "onSilent: () => this.#dispatch({ type: 'silent', stamp }),",
-      `onSilent: () => {
-        this.#dispatch({ type: 'sent', stamp });
-        this.#dispatch({ type: 'silent', stamp });
-      },`,
+      "this.#dispatch({ type: 'silent', stamp: write.stamp });",
+      `this.#dispatch({ type: 'sent', stamp: write.stamp });
+        this.#dispatch({ type: 'silent', stamp: write.stamp });`,
     ],
   ),
   simulated(

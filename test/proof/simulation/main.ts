@@ -8,6 +8,7 @@
  * - `--replay SEED`: the same run again, told as it went, not made smaller
  * - `--beyond`: clock rates differ by more than the margin covers; overlaps are counted, all else must hold
  * - `--rival KIND`: `client-go`, `wall-clock` or `no-cas` in place of the library
+ * - `--raw`: what is found is not made smaller
  * - `--workers N`: how many processes
  * - `--json`: a line of JSON at the end
  *
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     replay: { type: 'string' },
     beyond: { type: 'boolean', default: false },
     rival: { type: 'string' },
+    raw: { type: 'boolean', default: false },
     workers: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
@@ -50,6 +52,7 @@ async function main(): Promise<number> {
     seconds: Number(values.seconds),
     plan: planOptions(),
     run: { mayOverlap: values.beyond },
+    raw: values.raw,
   };
   const { replay: seed } = values;
   return report(
@@ -84,7 +87,8 @@ function report(result: Result): number {
 function parts({ from, seeds, seconds }: Range, workers: number): string[][] {
   const share = Math.ceil(seeds / workers);
   const firsts = Array.from({ length: workers }, (_, n) => from + n * share);
-  const kind = [...(values.beyond ? ['--beyond'] : []), ...rivalArguments()];
+  const flags = (['beyond', 'raw'] as const).filter((flag) => values[flag]);
+  const kind = [...flags.map((flag) => `--${flag}`), ...rivalArguments()];
   return firsts.map((first) => [
     ...['--from', `${first}`, '--seeds', `${Math.max(0, Math.min(share, from + seeds - first))}`],
     ...['--seconds', `${seconds}`, '--workers', '1', ...kind],

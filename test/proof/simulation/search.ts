@@ -12,6 +12,8 @@ export interface Range {
   readonly seconds: number;
   readonly plan: PlanOptions;
   readonly run: RunOptions;
+  /** What is found is told as it was, not made smaller. */
+  readonly raw: boolean;
 }
 
 const PROGRESS_MS = 10_000;
@@ -26,7 +28,7 @@ export async function search(range: Range): Promise<Result> {
     const plan = planOf(seed, range.plan);
     const outcome = await run(plan, range.run);
     tally.add(outcome);
-    const violation = await explain(plan, outcome, range.run);
+    const violation = await explain(plan, outcome, range);
     if (violation !== null) return { violation, ...tally.figures };
     if (performance.now() < progressAt) continue;
     console.error(`simulation: ${seed - from + 1} of ${seeds} seeds from ${from}, nothing found`);
@@ -44,11 +46,12 @@ export async function replay(seed: number, { plan, run: how }: Range): Promise<R
   return { violation: reportOf(seed, outcome, outcome.story.slice(-60)), ...tally.figures };
 }
 
-async function explain(plan: Plan, found: Outcome, how: RunOptions): Promise<Report | null> {
+async function explain(plan: Plan, found: Outcome, range: Range): Promise<Report | null> {
   const { violation } = found;
   if (violation === null) return null;
-  console.error(`simulation: seed ${plan.seed} breaks promise ${violation.promise}; shrinking`);
-  const smallest = await shrink(plan, violation, how);
+  const { run: how, raw } = range;
+  console.error(`simulation: seed ${plan.seed} breaks promise ${violation.promise}`);
+  const smallest = raw ? plan : await shrink(plan, violation, how);
   const outcome = await run(smallest, { ...how, tells: true });
   const title = `seed ${plan.seed} breaks promise ${violation.promise}: ${violation.what}`;
   const story = [title, ...titleOf(smallest, plan), ...shortened(outcome.story)];
