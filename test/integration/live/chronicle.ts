@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Belief } from '../../proof/history/history.js';
 import type { ContenderLine } from '../workers/contender.js';
+import { now } from '../workers/time.js';
 
 export interface Ended {
   readonly process: string;
@@ -22,6 +23,8 @@ interface Open {
 }
 
 const BY_OWN_WISH = ['released', 'withdrawn', 'left'];
+/** A line tells when something was, and is written a little later: by a process that had to wait, later still. */
+const LATE_MS = 1_000;
 /** Older beliefs overlap with nothing that is still to come. */
 const REMEMBERED_MS = 120_000;
 
@@ -33,6 +36,7 @@ export class Chronicle {
   #losses: Ended[] = [];
   #starved: { readonly process: string; readonly from: number; readonly until: number }[] = [];
   #updating = Promise.resolve();
+  #completeUntil = 0;
   /** How many there were. */
   terms = 0;
 
@@ -42,6 +46,11 @@ export class Chronicle {
 
   get beliefs(): Belief[] {
     return [...this.#terms.values()].filter(({ from, until }) => until > from);
+  }
+
+  /** All that was written down before is known; of what came later, one diary may tell more than another. */
+  get completeUntil(): number {
+    return this.#completeUntil;
   }
 
   lossesSince(since: number): Ended[] {
@@ -91,6 +100,7 @@ export class Chronicle {
   }
 
   async #readAll(): Promise<void> {
+    const startedAt = now();
     for (const [process, from] of this.#offsets) {
       const isOver = this.#retired.delete(process);
       const text = await this.#tail(process, from);
@@ -100,6 +110,7 @@ export class Chronicle {
       if (isOver) this.#offsets.delete(process);
       else this.#offsets.set(process, from + Buffer.byteLength(text));
     }
+    this.#completeUntil = startedAt - LATE_MS;
   }
 
   /** Whole lines only: the last one may still be written. */

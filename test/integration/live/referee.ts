@@ -69,7 +69,10 @@ export function assess(
   const ofOurs = writes.filter(({ lock }) => troupe.isOurs(lock));
   const history = { beliefs, writes: ofOurs, outsiders: troupe.outsiders };
   const judgement = judge(history, { beliefMs: timings.leaseDurationMs - timings.marginMs });
-  const overlaps = judgement.overlaps.filter(({ what }) => troupe.isNews(what));
+  const overlaps = judgement.overlaps
+    // The end of the one may not be known yet: then the next time.
+    .filter(({ from }) => from < chronicle.completeUntil)
+    .filter(({ what }) => troupe.isNews(what));
   const excused = overlaps.filter(({ excusedBy }) => excusedBy !== null);
   const inexcusable = overlaps.filter(({ excusedBy }) => excusedBy === null);
   const losses = chronicle.lossesSince(since).filter(({ lease }) => troupe.isOurs(lease));
