@@ -27,6 +27,7 @@ export function begin(world: World, who: Candidate): void {
   who.attempt += 1;
   who.belief = 'none';
   who.isCut = false;
+  who.hasVacated = false;
   who.coveredUntil = who.elapsed;
   const holdOffMs = world.scope.holdOffsMs[who.index]!;
   who.state = seek(who.sight, instantOf(world, who), holdOffMs);
@@ -91,7 +92,7 @@ function judge(world: World, who: Candidate, before: State, after: State): void 
     fail(world, 'belief', `${who.name} wins after the belief of its claim has ended`);
   }
   if (after.kind !== 'over') return;
-  if (before.kind !== 'holding') return judgeTrace(world, who, before);
+  if (before.kind !== 'holding') return judgeTrace(world, who, before, after.end.how);
   if (after.end.how !== 'lost' || who.elapsed >= before.heldUntil) return;
   const lease = registerOf(world);
   const isOurs =
@@ -102,7 +103,10 @@ function judge(world: World, who: Candidate, before: State, after: State): void 
 }
 
 /** Who clears up ends when nothing of the attempt is left, nor can come, unless its effort is spent. */
-function judgeTrace(world: World, who: Candidate, before: State): void {
+function judgeTrace(world: World, who: Candidate, before: State, how: string): void {
+  if (how === 'released' && !who.hasVacated) {
+    fail(world, 'release', `${who.name} says that it has let go, and has not`);
+  }
   if (before.kind === 'vacating' && who.monotonic >= before.giveUpAt) return;
   const mayCome = world.requests.some(
     ({ by, attempt, step, answer }) =>

@@ -125,7 +125,7 @@ export class Decoder {
       kind === 'over' && isLast ? nothingSeen : this.#sight(isLast && kind !== 'seeking');
     const state = this.#state(kind, sight);
     const isLive = kind === 'seeking' || kind === 'holding';
-    const flags = isLive ? this.#next() : 0;
+    const flags = isLive || kind === 'vacating' ? this.#next() : 0;
     return {
       index,
       name: NAMES[index]!,
@@ -134,8 +134,9 @@ export class Decoder {
       sight,
       monotonic: ORIGIN_MS,
       elapsed: ORIGIN_MS,
-      belief: beliefs[flags >> 1]!,
-      isCut: flags % 2 === 1,
+      belief: isLive ? beliefs[flags >> 1]! : 'none',
+      isCut: isLive && flags % 2 === 1,
+      hasVacated: kind === 'vacating' && flags === 1,
       coveredUntil: ORIGIN_MS + (isLive ? this.#next() : 0),
     };
   }

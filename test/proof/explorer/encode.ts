@@ -142,7 +142,7 @@ export class Encoder {
     this.#sight(one, world.scope, isLast && state.kind !== 'seeking');
     if (state.kind === 'over') return;
     this.#state(state, one);
-    if (state.kind === 'vacating') return;
+    if (state.kind === 'vacating') return this.#put(one.hasVacated ? 1 : 0);
     this.#put(beliefs.indexOf(one.belief) * 2 + (one.isCut ? 1 : 0));
     this.#put(Math.max(one.coveredUntil - one.elapsed, 0));
   }

@@ -31,7 +31,7 @@ export function tryProgress(from: World): { violation: Violation | null; tookMs:
     settle(world);
     const tookMs = world.time - from.time;
     if (world.violation !== null) return { violation: world.violation, tookMs };
-    if (isHeldBySomeone(world)) return { violation: null, tookMs };
+    if (isHeldBySomeone(world)) return { violation: keep(world), tookMs };
     if (tookMs >= limitMs(world)) {
       fail(world, 'progress', `nobody holds the lease ${tookMs} ms after the last fault`);
       continue;
@@ -40,11 +40,36 @@ export function tryProgress(from: World): { violation: Violation | null; tookMs:
   }
 }
 
+/**
+ * What is held stays held. A term that an earlier fault has left short may end before it is renewed, and
+ * another one, of a claim made now, takes its place: but that is the last one.
+ */
+function keep(world: World): Violation | null {
+  const until = world.time + 2 * limitMs(world);
+  let [holder, changes] = [holderOf(world), 0];
+  while (world.violation === null && world.time < until) {
+    pass(world);
+    settle(world);
+    const now = holderOf(world);
+    if (now !== null && now !== holder && ++changes > 1) {
+      fail(world, 'needless loss', `${now} holds it after ${holder}, and nothing was wrong`);
+    }
+    holder = now ?? holder;
+  }
+  return world.violation;
+}
+
 function isHeldBySomeone(world: World): boolean {
+  return holderOf(world) !== null;
+}
+
+/** The term of the one who holds it and is written down as holder. */
+function holderOf(world: World): string | null {
   const nonce = registerOf(world)?.mark?.nonce;
-  return world.candidates.some(
+  const holder = world.candidates.find(
     (one) => nonce === nonceOf(one.index, one.attempt) && holds(world, one),
   );
+  return holder === undefined ? null : `${holder.name} (attempt ${holder.attempt + 1})`;
 }
 
 /** All that can happen in this moment, in a fixed order. */

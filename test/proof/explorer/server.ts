@@ -108,6 +108,7 @@ function judge(world: World, request: Request, { write, change }: WriteStep, bef
       break;
     case 'vacate':
       if (!isOwn) fail(world, 'release', `a release of ${sender.name} lands on another's record`);
+      if (sender.attempt === request.attempt) sender.hasVacated = true;
       return;
     case 'bump': {
       const { fingerprint } = leaseOf('', 0n, change.record, null);

@@ -42,6 +42,8 @@ export interface Candidate {
   belief: 'none' | 'present' | 'past';
   /** An outsider took the record away from this attempt. */
   isCut: boolean;
+  /** A write that lets go of what this attempt held did land. */
+  hasVacated: boolean;
 }
 
 /** As much of client-go's elector as decides: what it observed, and since when. */
@@ -122,6 +124,7 @@ function newCandidate(index: number): Candidate {
     coveredUntil: ORIGIN_MS,
     belief: 'none',
     isCut: false,
+    hasVacated: false,
   };
 }
 
