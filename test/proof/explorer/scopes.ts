@@ -49,6 +49,10 @@ export const standing: readonly Scope[] = [
     ...short,
     budgets: { stops: 1 },
   }),
+  scope('called-off', 'the same while a write may still land, for two seconds', {
+    ...short,
+    budgets: { stops: 1, timeouts: 1, ticks: 2 },
+  }),
   scope('edits', 'label edits beside renewals and waits', { ...short, budgets: { labels: 1 } }),
   scope('deleted', 'somebody deletes the lease', { ...short, budgets: { deletes: 1 } }),
   scope('overwritten', 'somebody blanks the record, or writes himself in', {
