@@ -38,6 +38,18 @@ async function untilOurs(contest: Contest): Promise<Member> {
   return find() ?? contest.troupe.anyone();
 }
 
+/** When another of theirs looks in the same moment, it may be the next one, and has to resign as well. */
+async function resignToOurs(contest: Contest): Promise<Member> {
+  for (;;) {
+    const leader = contest.rivals.find(({ isLeading }) => isLeading);
+    await leader?.resign();
+    await until('another one leads', () => !['', leader?.identity].includes(holderIn(contest)));
+    if (contest.rivals.every(({ identity }) => identity !== holderIn(contest)))
+      return untilOurs(contest);
+    await until('it knows', () => contest.rivals.some(({ isLeading }) => isLeading));
+  }
+}
+
 /** Two of theirs, the first of which leads, and two of ours. */
 async function contest(
   troupe: Troupe,
@@ -123,8 +135,7 @@ export function rivalFaults(program: BuiltRival): readonly Scenario[] {
       inject: (troupe) =>
         contest(troupe, program, 'resigned', async (of) => {
           await sleep(2 * troupe.options.timings.renewIntervalMs);
-          await of.rivals.find(({ isLeading }) => isLeading)?.resign();
-          const heir = await untilOurs(of);
+          const heir = await resignToOurs(of);
           await heir.stepDown(of.lease.split('/')[1] ?? '');
           await until('another one leads', () => holderIn(of) !== heir.identity);
           return {};
