@@ -16,5 +16,5 @@ export default {
   globalTeardown: '<rootDir>/test/integration/global-teardown.js',
   maxWorkers: 2,
   maxConcurrency: 10,
-  testTimeout: 20_000,
+  testTimeout: 60_000,
 };

@@ -62,9 +62,9 @@ const embedded = jest('integration', 420, WAITING, EMBEDDED);
 const real = jest('integration', REAL_LIMIT, WAITING, REAL);
 const measured = jest('measured', REAL_LIMIT, ['--runInBand', MEASURED], REAL);
 const live = jest('live', REAL_LIMIT, ['--maxWorkers=2', `/integration/.*${LIVE}`], REAL);
-const examples = jest('examples', 600, ['--maxWorkers=2', `/examples/.*${LIVE}`], inBackground);
+const examples = jest('examples', 600, ['--maxWorkers=2', `/examples/.*${LIVE}`]);
 
-/** On Node.js 24 with client-node 2.x: what differs by them in the full run, all of it in the live one. */
+/** On Node.js 24 with client-node 2.x: what differs by them in the full run, what takes longer in the live one. */
 function secondLeg(...tests) {
   const command = ['node', 'test/node24/run.js', '--ci', '--runInBand', ...tests];
   return { name: 'second leg', limitSeconds: 600, command, jest: true, ...REAL };
@@ -128,5 +128,5 @@ export const plans = {
     ],
     close: closeFull,
   },
-  live: { tracks: [[live], [secondLeg()], [examples]] },
+  live: { tracks: [[live, examples], [secondLeg('conformance', 'crash', 'patience.test')]] },
 };

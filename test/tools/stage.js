@@ -2,7 +2,7 @@
 // is shown as it comes, or when it is through if it runs in the background. Whatever it leaves behind is
 // ended and counts against it.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -87,8 +87,7 @@ async function perform(stage, resultsFile, print) {
   });
   if (child.pid === undefined) return ended;
   groups.add(child.pid);
-  // What it starts from now on inherits that.
-  if (stage.background) setPriority(child.pid, BACKGROUND_PRIORITY);
+  if (stage.background) giveWay(child.pid);
   const late = new AbortController();
   const overdue = findOverdue(stage, resultsFile, late.signal);
   let trouble = await Promise.race([ended, overdue]);
@@ -101,6 +100,15 @@ async function perform(stage, resultsFile, print) {
   }
   groups.delete(child.pid);
   return trouble;
+}
+
+/** What it starts from now on inherits that. */
+function giveWay(pid) {
+  setPriority(pid, BACKGROUND_PRIORITY);
+  // Linux may share its time among sessions first, whatever the niceness of their processes; and each stage
+  // is a session of its own.
+  const session = `/proc/${pid}/autogroup`;
+  if (existsSync(session)) writeFileSync(session, `${BACKGROUND_PRIORITY}`);
 }
 
 /** Resolves when the stage has taken too long, else never. */
