@@ -13,7 +13,7 @@ describe('the public API', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'api-test-'));
     await promisify(execFile)(process.execPath, [join(here, 'tools/api.js'), folder]);
-  }, 60_000);
+  }, 240_000);
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   describe.each(['api.report.md', 'api.testing.report.md'])('%s', (report) => {

@@ -35,6 +35,6 @@ describe('the pages', () => {
       });
       expect(printed).toEqual(shown);
     },
-    120_000,
+    300_000,
   );
 });

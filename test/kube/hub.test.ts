@@ -121,7 +121,9 @@ describe('the watches of one namespace', () => {
     unsubscribe('n5');
     await until('each has its own', () => open().narrow === 4 + 8);
     await everybodyHears('z');
-    await until('the wide one is closed', () => openNow() === 4);
+    // What is closed here is closed there a moment later.
+    await sleep(500);
+    expect(openNow()).toBe(4);
   });
 
   it('stay one for all when names come back before each has its own', async () => {

@@ -117,7 +117,7 @@ function complaint(diagnostic: ts.Diagnostic, files: ReadonlyMap<string, Script>
 const BETWEEN = '--- the next fence ---';
 
 /** Runs a story on an embedded server of its own; rejects unless it ends by itself and well. */
-export async function execute(story: readonly Fence[], limitMs = 60_000): Promise<string[]> {
+export async function execute(story: readonly Fence[], limitMs = 120_000): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'fence-'));
   const api = await startLeaseServer();
   try {

@@ -18,6 +18,8 @@ const APART = [
 const LIVE = '\\.live\\.test\\.ts$';
 /** They tell how fast something is, or count the requests of an API server: nothing else beside them. */
 const MEASURED = '/integration/(handoff|requests|succession|takeover)\\.test\\.ts$';
+/** Real faults, by many processes on API servers of their own. */
+const FAULTS = '/integration/live/';
 const ALWAYS_IGNORED = ['/node_modules/', '/dist/', '/test/node24/'];
 
 /**
@@ -50,16 +52,19 @@ const inBackground = { background: true };
 const UNIT = ['--maxWorkers=4', `--workerIdleMemoryLimit=${WORKER_MEMORY}`];
 const unit = jest('unit', 600, [...UNIT, ...ignoring(...APART, LIVE)], inBackground);
 const proof = jest('proof', 900, ['--maxWorkers=2', PROOF], inBackground);
-const published = jest('published', 600, ['--maxWorkers=2', ...PUBLISHED], inBackground);
+/** Few of its processes at a time, each of which compiles. */
+const PACED = ['--maxWorkers=2', '--maxConcurrency=3'];
+const published = jest('published', 900, [...PACED, ...PUBLISHED], inBackground);
 
 const EMBEDDED = { env: { SYNC_TEST_REAL: '' } };
 const REAL = { env: { SYNC_TEST_REAL: '1' } };
 /** Leaves room to build the control plane on a machine that has never done so, and for measurements. */
 const REAL_LIMIT = process.env.SYNC_TEST_FULL === '1' ? 5400 : 1800;
 /** They wait, too, but start processes: more of them at a time, and bounds of time are for nothing. */
-const WAITING = ['--maxWorkers=2', 'test/integration/', ...ignoring(LIVE, MEASURED)];
+const WAITING = ['--maxWorkers=2', 'test/integration/', ...ignoring(LIVE, MEASURED, FAULTS)];
 const embedded = jest('integration', 420, WAITING, EMBEDDED);
 const real = jest('integration', REAL_LIMIT, WAITING, REAL);
+const faults = jest('faults', REAL_LIMIT, ['--runInBand', FAULTS, ...ignoring(LIVE)], REAL);
 const measured = jest('measured', REAL_LIMIT, ['--runInBand', MEASURED], REAL);
 const live = jest('live', REAL_LIMIT, ['--maxWorkers=2', `/integration/.*${LIVE}`], REAL);
 const examples = jest('examples', 600, ['--maxWorkers=2', `/examples/.*${LIVE}`]);
@@ -122,7 +127,7 @@ export const plans = {
   fast: { tracks: [[types, lint], [format, unit], [embedded]] },
   full: {
     tracks: [
-      [real, measured, secondLeg('versions', 'auth', 'contention')],
+      [real, faults, measured, secondLeg('versions', 'auth', 'contention')],
       [published, types],
       [lint, format, proof, unit],
     ],
