@@ -19,8 +19,9 @@ describe('npm start', () => {
   );
 
   it.concurrent.each([
-    ['Ctrl-C, a paused one too', 'SIGINT', 'PAUSED', 2, 130],
-    ['SIGTERM, as it starts', 'SIGTERM', 'starts', 3, 143],
+    ['Ctrl-C, a paused one too', 'SIGINT', 'PAUSED', '2', 130],
+    // One that does not listen yet is ended by the signal itself.
+    ['SIGTERM, as it starts', 'SIGTERM', 'starts', '[0-3]', 143],
   ] as const)(
     'ends all its processes on %s',
     async (_, signal, moment, left, code) => {
@@ -29,7 +30,9 @@ describe('npm start', () => {
       // To all of them, as a terminal does it.
       process.kill(-group, signal);
       const exit = await exited;
-      expect(exit.stdout).toContain(`interrupted (${signal}): ending ${left} processes`);
+      expect(exit.stdout).toMatch(
+        new RegExp(`interrupted \\(${signal}\\): ending ${left} process`, 'u'),
+      );
       expect(exit).toMatchObject({ code, stderr: '' });
     },
     LIMIT_MS,

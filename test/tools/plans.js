@@ -66,8 +66,12 @@ const embedded = jest('integration', 420, WAITING, EMBEDDED);
 const real = jest('integration', REAL_LIMIT, WAITING, REAL);
 const faults = jest('faults', REAL_LIMIT, ['--runInBand', FAULTS, ...ignoring(LIVE)], REAL);
 const measured = jest('measured', REAL_LIMIT, ['--runInBand', MEASURED], REAL);
-const live = jest('live', REAL_LIMIT, ['--maxWorkers=2', `/integration/.*${LIVE}`], REAL);
-const examples = jest('examples', 600, ['--maxWorkers=2', `/examples/.*${LIVE}`]);
+const LIVE_FAULTS = `${FAULTS}.*${LIVE}`;
+const allFaults = jest('all faults', REAL_LIMIT, ['--runInBand', LIVE_FAULTS], REAL);
+const LONG = ['--maxWorkers=2', `/integration/.*${LIVE}`, ...ignoring(LIVE_FAULTS)];
+const long = jest('long', REAL_LIMIT, LONG, REAL);
+const EXAMPLES = ['--maxWorkers=2', `/examples/.*${LIVE}`];
+const examples = jest('examples', 600, EXAMPLES, inBackground);
 
 /** On Node.js 24 with client-node 2.x: what differs by them in the full run, what takes longer in the live one. */
 function secondLeg(...tests) {
@@ -133,5 +137,5 @@ export const plans = {
     ],
     close: closeFull,
   },
-  live: { tracks: [[live, examples], [secondLeg('conformance', 'crash', 'patience.test')]] },
+  live: { tracks: [[allFaults, long, secondLeg('conformance', 'crash')], [examples]] },
 };
