@@ -179,6 +179,25 @@ it('waits as long as a 503 asks for', async () => {
   expect(now() - begin).toBeGreaterThan(1000);
 });
 
+it('is tried again soon after a first refusal, and ever later after more', async () => {
+  const at: number[] = [];
+  server.handler = (_seen, response) => {
+    at.push(now());
+    if (at.length === 5) response.writeHead(200).flushHeaders();
+    else json(response, 403, {});
+  };
+  // The longest pause: five tries in a tenth of it.
+  const longestMs = 12_800;
+  watch.close();
+  ({ watch } = watchOf(server.kubeConfig, longestMs));
+  watch.subscribe(key, null, listener);
+  await until('it is live', () => listener.isLive, 9_000);
+  const pauses = at.slice(1).map((time, index) => time - (at[index] ?? 0));
+  pauses.forEach((pause, index) => {
+    expect(pause).toBeGreaterThan((longestMs / 64) * 2 ** index - 5);
+  });
+});
+
 it('opens eight connections at a time, the rest as these are answered', async () => {
   const open: ServerResponse[] = [];
   server.handler = (seen, response) => {

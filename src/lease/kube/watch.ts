@@ -11,7 +11,7 @@ export interface WatchOptions {
   readonly endpoint: Door;
   readonly clock: Clock;
   readonly warn: (warning: SyncWarning) => void;
-  /** After a refusal, how long until the next try. Default 60 s. */
+  /** After refusals, the longest time until the next try. Default 60 s. */
   readonly refusedPauseMs?: number;
 }
 

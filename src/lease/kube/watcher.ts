@@ -30,13 +30,15 @@ export interface WatcherOptions {
   readonly isSingle: boolean;
   readonly from: bigint | null;
   readonly listener: WatcherListener;
-  /** After a 403 or 404, how long until the next try. */
+  /** After a 403 or 404, the longest time until the next try; the first ones follow sooner. */
   readonly refusedPauseMs: number;
 }
 
 const BACK_OFF = { retries: Infinity, minTimeout: 250, maxTimeout: 5000, randomize: true };
 /** A rotated token is there within seconds, as a rule. */
 const UNKNOWN_USER_PAUSE_MS = 10_000;
+/** A rule that was taken away by mistake is back soon, one that was never there hardly ever comes. */
+const SHORTEST_REFUSED_SHARE = 1 / 64;
 /** A connection that lived shorter proves nothing: the next one waits its turn. */
 const SETTLED_MS = 1000;
 /** Heard or reopened so lately, a connection is not suspect. */
@@ -61,6 +63,8 @@ export class Watcher {
   #hasHeard = false;
   /** Connections in a row that ended as soon as they were open. */
   #quickEnds = 0;
+  /** Refusals in a row. */
+  #refusals = 0;
   /** Suspected since it was last heard: the position itself may be wrong (history rewound). */
   #doubts = 0;
   /** What the listener knows may lack something that is not told again. */
@@ -184,7 +188,9 @@ export class Watcher {
     if (status === 401) return this.#sleep(UNKNOWN_USER_PAUSE_MS);
     if (status === 403 || status === 404) {
       this.#options.listener.refused(status, body);
-      return this.#sleep(this.#options.refusedPauseMs);
+      const { refusedPauseMs } = this.#options;
+      const share = 2 ** this.#refusals++ * SHORTEST_REFUSED_SHARE;
+      return this.#sleep(Math.min(share, 1) * refusedPauseMs);
     }
     this.#doubtPosition();
     await this.#sleep(pauseMs);
@@ -209,6 +215,7 @@ export class Watcher {
   }
 
   #goLive(): void {
+    this.#refusals = 0;
     this.#setLive(true);
     if (!this.#hasGap) return;
     this.#hasGap = false;

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Election, LeaseClient, Lock, diagnosticsChannels } from '../../../src/index.js';
 import type { EventMessage, LeaseOptions } from '../../../src/index.js';
 import { systemClock } from '../../../src/lease/clock.js';
+import { recall } from './recall.js';
 import { serve, settings } from './serve.js';
 import { now } from './time.js';
 
@@ -40,7 +41,13 @@ export type ContenderLine = { readonly at: number; readonly lease: string } & (
       readonly until: number;
     }
   | { readonly event: 'extended'; readonly term: string; readonly until: number }
-  | { readonly event: 'ended'; readonly term: string; readonly reason: string }
+  | {
+      readonly event: 'ended';
+      readonly term: string;
+      readonly reason: string;
+      /** What was done and heard before it expired, for people. */
+      readonly recalled?: readonly string[];
+    }
   /** This process was not given the time to do anything since then; of no lease. */
   | { readonly event: 'starved'; readonly since: number }
   /** An attempt that was refused. */
@@ -111,7 +118,8 @@ subscribe(diagnosticsChannels.event, (message) => {
   } else if (before === 'holding') {
     const reason = end?.reason ?? end?.how ?? 'released';
     if (overstaysMs > 0 && reason !== 'released') return;
-    note({ at, lease, event: 'ended', term, reason });
+    const recalled = reason === 'expired' ? { recalled: recall(lease) } : {};
+    note({ at, lease, event: 'ended', term, reason, ...recalled });
     if (terms.get(lease)?.term === term) terms.delete(lease);
   }
 });
