@@ -13,8 +13,8 @@ const { values } = parseArgs({
     minutes: { type: 'string' },
     seed: { type: 'string' },
     out: { type: 'string' },
-    /** Only faults with this in their name. */
-    only: { type: 'string', default: '' },
+    /** Only faults with this, or one of these, in their name. */
+    only: { type: 'string', multiple: true, default: [''] },
     troupes: { type: 'string', default: '2' },
   },
 });
@@ -87,7 +87,7 @@ const ticking = setInterval(() => {
 try {
   const endAt = startedAt + Number(minutes) * 60_000;
   const supply = minutes === undefined ? eachOnce : asLongAs(() => now() < endAt);
-  const faults = await repertoire(({ name }) => name.includes(only));
+  const faults = await repertoire(({ name }) => only.some((part) => name.includes(part)));
   const storms = [{ timings: DEFAULTS, faults: faults.servers }];
   const troupes = Number(values.troupes);
   await playSeason(world, { seed, repertoire: faults, storms, supply, troupes, tell });
