@@ -52,6 +52,22 @@ describe('a silent connection', () => {
     expect(proxy.connections).toBe(2);
   });
 
+  it('is replaced as soon after a late answer to what was asked before the last one', async () => {
+    await get(transport, 'warm-up');
+    server.handler = (seen, response) => {
+      setTimeout(() => json(response, 200, {}), seen.path.endsWith('/late') ? 1_200 : 0);
+    };
+    const late = get(transport, 'late', { limitMs: 5_000 });
+    await until('it falls silent', () => silences.length === 1);
+    await get(transport, 'fast');
+    await late;
+    proxy.freeze();
+    const begin = now();
+    void get(transport, 'frozen', { limitMs: 5_000 });
+    await until('it falls silent', () => silences.length === 2);
+    expect(now() - begin).toBeLessThan(1_000);
+  });
+
   it('is replaced as soon after refusals that took long: they say nothing of how long an answer takes', async () => {
     await get(transport, 'warm-up');
     // A load balancer without a backend, say, which gives up after a while.

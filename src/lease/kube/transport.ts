@@ -70,6 +70,8 @@ export class Transport {
   readonly #now: () => number;
   readonly #silentMs: number;
   #patienceMs: number;
+  /** When the request was sent whose answer taught patience. */
+  #learntFrom = -Infinity;
   readonly #onSilence: (sentAt: number) => void;
   readonly #queue = new DeadlineQueue<Entry>();
   readonly #gate = new Gate();
@@ -221,7 +223,7 @@ export class Transport {
     const { method, path } = entry.call;
     if (result.kind === 'answered') {
       debug('%s %s: %d', method, path, result.status);
-      if (result.status < 500 && result.status !== 429) this.#adapt(this.#now() - entry.sentAt);
+      if (result.status < 500 && result.status !== 429) this.#adapt(entry.sentAt);
       this.#gate.answered(result.status, retryAfterMs(result.headers), this.#now);
       const answeredAt = Date.parse(result.headers.date ?? '');
       const { status, body } = result;
@@ -237,7 +239,11 @@ export class Transport {
     this.#finish(entry, brokenConnection(error, mayHaveLeft, this.#endpoint.server));
   }
 
-  #adapt(tookMs: number): void {
+  /** What was asked earlier and answered later tells of an outage that is over. */
+  #adapt(sentAt: number): void {
+    if (sentAt < this.#learntFrom) return;
+    this.#learntFrom = sentAt;
+    const tookMs = this.#now() - sentAt;
     const patienceMs = Math.min(PATIENCE.maxMs, tookMs * PATIENCE.factor);
     this.#patienceMs = Math.max(this.#silentMs, patienceMs);
   }

@@ -52,7 +52,10 @@ export const accessFaults: readonly Scenario[] = [
     name: 'RBAC revoked and restored, longer than the lease',
     inject: async (troupe) => {
       const { leaseDurationMs } = troupe.options.timings;
-      return { members: [await revoke(troupe, 1.5 * leaseDurationMs)] };
+      const identity = await revoke(troupe, 1.5 * leaseDurationMs);
+      // Until its watch is tried again it polls: for about as long as it was refused.
+      await sleep(1.5 * leaseDurationMs);
+      return { members: [identity] };
     },
   },
   {

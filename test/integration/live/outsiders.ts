@@ -70,7 +70,8 @@ export const outsiderFaults: readonly Scenario[] = [
     name: 'Lease’s spec edited in a tight loop',
     inject: async (troupe) => {
       await hammer(troupe, (n) => ({ spec: { leaseTransitions: 1_000 + (n % 10) } }));
-      return {};
+      // What changes the spec is a sign of life, to every elector.
+      return { hindersTakeover: true };
     },
   },
 ];

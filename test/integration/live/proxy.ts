@@ -59,7 +59,8 @@ export class Proxy {
       },
     );
     this.#tls.on('tlsClientError', () => undefined);
-    this.#tcp = createServer((socket) => this.#accept(socket));
+    // As any API server: an answer in two parts must not wait for an acknowledgement.
+    this.#tcp = createServer({ noDelay: true }, (socket) => this.#accept(socket));
   }
 
   get url(): string {
