@@ -17,9 +17,7 @@ const PLANT = proof('mutants/plant.js');
 const LIMIT_MS = 180_000;
 
 export function nameOf(killer: Killer): string {
-  return 'scope' in killer
-    ? `explorer, ${killer.scope}`
-    : `simulation, ${killer.seeds} seeds from ${killer.from}`;
+  return 'scope' in killer ? `explorer, ${killer.scope}` : `simulation, seeds from ${killer.from}`;
 }
 
 function commandOf(killer: Killer): string[] {
