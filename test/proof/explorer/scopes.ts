@@ -18,7 +18,7 @@ const base: Omit<Scope, 'name' | 'what'> = {
   heard: 1,
   rival: false,
   budgets: {},
-  progressOneIn: 16,
+  progressOneIn: 64,
 };
 
 function scope(name: string, what: string, over: Partial<Scope>): Scope {
@@ -49,9 +49,9 @@ export const standing: readonly Scope[] = [
     ...short,
     budgets: { stops: 1 },
   }),
-  scope('called-off', 'the same while a write may still land, for two seconds', {
+  scope('called-off', 'the same while a write may still land, for a second', {
     ...short,
-    budgets: { stops: 1, timeouts: 1, ticks: 2 },
+    budgets: { stops: 1, timeouts: 1, ticks: 1 },
   }),
   scope('edits', 'label edits beside renewals and waits', { ...short, budgets: { labels: 1 } }),
   scope('deleted', 'somebody deletes the lease', { ...short, budgets: { deletes: 1 } }),
