@@ -1,7 +1,9 @@
 /** The standing scopes, each exhausted: `npm run explore` tells of them one by one, and of larger ones. */
 import { describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { rowsOf } from '../../tools/tables.js';
 import { larger, scopes, standing } from './scopes.js';
 import { search } from './search.js';
 import { tell } from './story.js';
@@ -35,6 +37,16 @@ function explore(...names: readonly string[]): Promise<Explored> {
   });
 }
 
+/** What docs/proof.md says of the scopes. */
+function listed(heading: string) {
+  const page = 'docs/proof.md';
+  return rowsOf(page, readFileSync(new URL(`../../../${page}`, import.meta.url), 'utf8'), heading);
+}
+
+function inGroups(count: number): string {
+  return count.toLocaleString('en').replaceAll(',', ' ');
+}
+
 describe('the explorer', () => {
   it(
     'exhausts the standing scopes and finds no promise broken',
@@ -49,6 +61,10 @@ describe('the explorer', () => {
       for (const { violation } of found) expect(violation?.story.join('\n')).toBeUndefined();
       const all = found.flatMap(({ scopes: met }) => met);
       expect(all.map(({ scope }) => scope)).toEqual(names);
+      const counted = all.map(({ scope, states }) => [`\`${scope}\``, inGroups(states)]);
+      expect(listed('Scopes of every run').map((row) => [row['scope'], row['states']])).toEqual(
+        counted,
+      );
       for (const one of all) {
         expect(one).toMatchObject({ exhausted: true });
         expect(one.progress.tried).toBeGreaterThan(0);
@@ -76,6 +92,14 @@ describe('the explorer', () => {
 
   it('tells when it was not through', () => {
     expect(search(standing[0]!, 1_000)).toMatchObject({ exhausted: false, violation: null });
+  });
+
+  it.each([
+    ['Scopes of every run', standing],
+    ['Larger scopes', larger],
+  ] as const)('tells of its scopes as they are: %s', (heading, scopes) => {
+    const told = listed(heading).map((row) => [row['scope'], row['what may happen']]);
+    expect(told).toEqual(scopes.map(({ name, what }) => [`\`${name}\``, what]));
   });
 
   it('has one name for each scope', () => {
