@@ -80,6 +80,11 @@ const house: House = {
     files: ['src/index.ts'],
     imports: ['errors', 'options', 'diagnostics', 'kube', 'client', 'lock', 'election'],
   },
+  // A program of its own over the package: what it needs beyond that are requests and options.
+  cli: {
+    files: ['src/cli/'],
+    imports: ['errors', 'options', 'record', 'clock', 'protocol', 'store', 'kube', 'index'],
+  },
   // An island: it must not share a mistake with the code that is tested on it.
   testing: { files: ['src/testing/'], imports: [] },
 };
@@ -89,6 +94,7 @@ const installed: Readonly<Record<string, PackageRule>> = {
   // Loaded by those alone who need it: it costs a second and tens of megabytes.
   '@kubernetes/client-node': { files: edge, kinds: ['type', 'dynamic'] },
   'p-retry': { files: edge, kinds: ['value', 'type', 'dynamic'] },
+  commander: { files: ['src/cli/'], kinds: ['value', 'type'] },
   debug: { files: ['src/'], kinds: ['value', 'type'] },
 };
 
@@ -98,6 +104,8 @@ const timekeepers = [
   ...['src/lease/clock.ts', 'src/lease/kube/', 'src/testing/'],
   // Shows a record's time as a Date; reads no clock.
   'src/election/observer.ts',
+  // Kills a command that does not end when it is asked to.
+  'src/cli/work.ts',
 ];
 const keeper = ['src/lease/keeper.ts', 'src/lease/view.ts'];
 const shells = ['src/lock/', 'src/election/'];

@@ -48,13 +48,26 @@ export class Child {
   }
 
   /** Resolves once it has printed that; fails when it ends before. */
-  async said(word: string | RegExp, limitMs = START_LIMIT_MS): Promise<void> {
+  said(word: string | RegExp, limitMs = START_LIMIT_MS): Promise<void> {
+    return this.#heard(() => this.#stdout, word, limitMs);
+  }
+
+  /** As {@link said}, of what it told on stderr. */
+  told(word: string | RegExp, limitMs = START_LIMIT_MS): Promise<void> {
+    return this.#heard(() => this.#stderr, word, limitMs);
+  }
+
+  async #heard(text: () => string, word: string | RegExp, limitMs: number): Promise<void> {
     const hasSaid = (): boolean => {
-      return typeof word === 'string' ? this.#stdout.includes(word) : word.test(this.#stdout);
+      return typeof word === 'string' ? text().includes(word) : word.test(text());
     };
     const isDecided = (): boolean => hasSaid() || this.#isOver;
     await until(`a child that says ${String(word)}`, isDecided, limitMs);
     if (!hasSaid()) throw new Error(`ended without ${String(word)}: ${this.#stderr}`);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
   }
 
   /** Asks it to end, as Kubernetes does, and waits until it has. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { homedir } from 'node:os';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
-import { NoClusterConfigError } from '../../errors.js';
+import { InvalidOptionError, NoClusterConfigError } from '../../errors.js';
 import { asArray, asObject, asString } from './json.js';
 import { wordsOf } from './words.js';
 
@@ -27,25 +27,50 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** Where client-node ends when it has found nothing; it refuses to talk to it itself. */
 const NOTHING_FOUND = 'http://localhost:8080';
 
+/** What is chosen by hand, as kubectl has it. */
+export interface Chosen {
+  /** A file in place of those of the environment. */
+  readonly file?: string | undefined;
+  /** Name of a context in place of the current one. */
+  readonly context?: string | undefined;
+}
+
 /**
  * The kubeconfig of the environment, as kubectl finds it, else the service account of the pod.
  * @throws NoClusterConfigError when there is neither, or what is there cannot be read
+ * @throws InvalidOptionError when there is no context of the chosen name
  */
-export async function loadKubeConfig(): Promise<KubeConfigLike> {
+export async function loadKubeConfig({ file, context }: Chosen = {}): Promise<KubeConfigLike> {
   // Half a second and 80 MB that nobody pays who brings a KubeConfig along.
   const { KubeConfig, loadYaml } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   try {
-    config.loadFromDefault();
+    if (file === undefined) config.loadFromDefault();
+    else config.loadFromFile(file);
   } catch (error) {
-    throw new NoClusterConfigError(placesLookedAt(error), error);
+    const looked = file === undefined ? placesLookedAt(error) : [`${file} (${wordsOf(error)})`];
+    throw new NoClusterConfigError(looked, error);
   }
+  if (context !== undefined) choose(config, context);
   const server = config.getCurrentCluster()?.server;
   if (server === undefined || server === NOTHING_FOUND) {
     throw new NoClusterConfigError(placesLookedAt());
   }
-  adoptTokenFile(config, loadYaml);
+  adoptTokenFile(config, file === undefined ? kubeConfigFiles() : [file], loadYaml);
   return config;
+}
+
+interface Contexts {
+  getContexts(): readonly { readonly name: string }[];
+  setCurrentContext(name: string): void;
+}
+
+function choose(config: Contexts, context: string): void {
+  const names = config.getContexts().map(({ name }) => name);
+  if (!names.includes(context)) {
+    throw new InvalidOptionError('context', context, `must be one of ${names.join(', ')}`);
+  }
+  config.setCurrentContext(context);
 }
 
 function kubeConfigFiles(): readonly string[] {
@@ -72,10 +97,14 @@ interface MutableUsers {
  * client-node knows `token-file`, read once, but not `tokenFile`, the spelling of kubectl: such a user would
  * go without any credential. Handed on as the file authenticator, the token follows rotation, too.
  */
-function adoptTokenFile(config: MutableUsers, loadYaml: (text: string) => unknown): void {
+function adoptTokenFile(
+  config: MutableUsers,
+  files: readonly string[],
+  loadYaml: (text: string) => unknown,
+): void {
   const user = config.getCurrentUser();
   if (user === null || user.authProvider !== undefined) return;
-  for (const file of kubeConfigFiles()) {
+  for (const file of files) {
     const tokenFile = findTokenFile(file, user.name, loadYaml);
     if (tokenFile === undefined) continue;
     const authProvider = { name: 'tokenFile', config: { tokenFile } };

@@ -1,0 +1,60 @@
+import { Command, CommanderError } from 'commander';
+import { isSyncError } from '../index.js';
+import { electCommand } from './elect.js';
+import { exitCodeOf, exitCodes } from './exit-codes.js';
+import { Interruption, exitCodeOfSignal } from './interrupt.js';
+import { lockCommand } from './lock.js';
+import { Terminal, type Context, type Output } from './terminal.js';
+
+const EXIT_CODES = `
+Exit codes: that of the command that was run, ${exitCodes.notAcquired} lock not to be had, ${exitCodes.usage} wrong usage, ${exitCodes.unavailable} API server
+unavailable, ${exitCodes.lost} lock lost, ${exitCodes.notAllowed} not allowed, ${exitCodes.config} no usable configuration, ${exitCodes.notExecutable} command not executable,
+${exitCodes.notFound} command not found, 128 + n ended by signal n.`;
+
+/** Runs one command line to its end. Never rejects. @returns the exit code */
+export async function run(
+  argv: readonly string[],
+  stdout: Output,
+  stderr: Output,
+): Promise<number> {
+  const terminal = new Terminal(stdout, stderr);
+  let exitCode = 0;
+  const context = { terminal, end: (code: number) => (exitCode = code) };
+  try {
+    await programOf(context, stdout, stderr).parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return failed(error, terminal);
+  }
+}
+
+function programOf(context: Context, stdout: Output, stderr: Output): Command {
+  const program = new Command('metaparticle-sync')
+    .description('Locks and leader election on Kubernetes Leases, for commands in any language.')
+    .addHelpText('after', EXIT_CODES);
+  for (const command of [lockCommand(context), electCommand(context)]) program.addCommand(command);
+  for (const command of [program, ...program.commands]) {
+    command
+      .exitOverride()
+      .showHelpAfterError('(--help shows what there is)')
+      .configureOutput({
+        writeOut: (text) => stdout.write(text),
+        writeErr: (text) => stderr.write(text),
+      });
+  }
+  return program;
+}
+
+function failed(error: unknown, terminal: Terminal): number {
+  if (error instanceof CommanderError) {
+    // Its message is out already.
+    return error.exitCode === 0 ? 0 : exitCodes.usage;
+  }
+  if (error instanceof Interruption) return exitCodeOfSignal(error.signal);
+  if (isSyncError(error)) {
+    terminal.tell(error.message);
+    return exitCodeOf[error.code as keyof typeof exitCodeOf];
+  }
+  terminal.tell(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return exitCodes.internal;
+}
