@@ -1,11 +1,21 @@
 // Runs the command line of the sources as a process of its own.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Child, type Exit } from '../support/child.js';
 import { root } from '../tools/source.js';
 
-const LOADER = join(root, 'test/integration/loader.js');
-const MAIN = join(root, 'src/cli/main.ts');
+let main: string | null = null;
+
+/** Compiled once: processes are many here. */
+function mainFile(): string {
+  main ??= join(
+    execFileSync(process.execPath, [join(root, 'test/integration/workers/build.js')], {
+      encoding: 'utf8',
+    }),
+    '../../../src/cli/main.js',
+  );
+  return main;
+}
 
 /** The commands on one cluster; what still runs is ended in the end. */
 export class Cli implements AsyncDisposable {
@@ -18,7 +28,7 @@ export class Cli implements AsyncDisposable {
 
   start(...args: readonly string[]): Child {
     const child = new Child(
-      spawn(process.execPath, ['--import', LOADER, MAIN, ...args], {
+      spawn(process.execPath, [mainFile(), ...args], {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { ...process.env, NODE_OPTIONS: '', KUBECONFIG: this.#kubeConfigFile },
       }),
