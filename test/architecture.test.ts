@@ -104,8 +104,8 @@ const timekeepers = [
   ...['src/lease/clock.ts', 'src/lease/kube/', 'src/testing/'],
   // Shows a record's time as a Date; reads no clock.
   'src/election/observer.ts',
-  // Kills a command that does not end when it is asked to.
-  'src/cli/work.ts',
+  // Shows ages to people, and kills a command that does not end when it is asked to.
+  'src/cli/',
 ];
 const keeper = ['src/lease/keeper.ts', 'src/lease/view.ts'];
 const shells = ['src/lock/', 'src/election/'];

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { LeaseClient } from '../index.js';
 import { defaultNamespace, loadKubeConfig } from '../lease/kube/config.js';
 import type { KubeConfigLike } from '../lease/kube/config.js';
@@ -19,6 +19,14 @@ export function addClusterOptions(command: Command): Command {
     )
     .option('--context <name>', 'context of the kubeconfig (default: its current one)')
     .option('-n, --namespace <name>', "namespace of the Lease (default: the context's)");
+}
+
+export function addOutputOption(
+  command: Command,
+  formats: readonly [string, ...string[]] = ['table', 'json'],
+): Command {
+  const option = new Option('-o, --output <format>', 'how to show it');
+  return command.addOption(option.choices(formats).default(formats[0]));
 }
 
 /** What was chosen: the client tells its warnings on the terminal. */

@@ -1,15 +1,24 @@
 import { Command, CommanderError } from 'commander';
 import { isSyncError } from '../index.js';
+import { breakCommand } from './break.js';
+import { doctorCommand } from './doctor.js';
 import { electCommand } from './elect.js';
 import { exitCodeOf, exitCodes } from './exit-codes.js';
 import { Interruption, exitCodeOfSignal } from './interrupt.js';
 import { lockCommand } from './lock.js';
+import { rbacCommand } from './rbac.js';
+import { statusCommand } from './status.js';
 import { Terminal, type Context, type Output } from './terminal.js';
 
 const EXIT_CODES = `
 Exit codes: that of the command that was run, ${exitCodes.notAcquired} lock not to be had, ${exitCodes.usage} wrong usage, ${exitCodes.unavailable} API server
 unavailable, ${exitCodes.lost} lock lost, ${exitCodes.notAllowed} not allowed, ${exitCodes.config} no usable configuration, ${exitCodes.notExecutable} command not executable,
 ${exitCodes.notFound} command not found, 128 + n ended by signal n.`;
+
+const COMMANDS = [
+  ...[lockCommand, electCommand],
+  ...[statusCommand, breakCommand, rbacCommand, doctorCommand],
+];
 
 /** Runs one command line to its end. Never rejects. @returns the exit code */
 export async function run(
@@ -32,7 +41,7 @@ function programOf(context: Context, stdout: Output, stderr: Output): Command {
   const program = new Command('metaparticle-sync')
     .description('Locks and leader election on Kubernetes Leases, for commands in any language.')
     .addHelpText('after', EXIT_CODES);
-  for (const command of [lockCommand(context), electCommand(context)]) program.addCommand(command);
+  for (const make of COMMANDS) program.addCommand(make(context));
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()

@@ -26,11 +26,16 @@ export interface ConnectOptions {
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const { clock, warn } = options;
   const config = options.kubeConfig ?? (await loadKubeConfig());
+  return connectThrough(endpointOf(config), defaultNamespace(config), { clock, warn });
+}
+
+/** @throws NoClusterConfigError when the current context names no server that can be used */
+export function endpointOf(config: KubeConfigLike): Endpoint {
   const server = config.getCurrentCluster()?.server;
   if (server === undefined)
     throw new NoClusterConfigError(['the current context of the kubeConfig']);
   checkAddress(server);
-  return connectThrough(new Endpoint(config, server), defaultNamespace(config), { clock, warn });
+  return new Endpoint(config, server);
 }
 
 /** As {@link connect}, to what is known already. */
