@@ -92,7 +92,7 @@ const house: House = {
 const edge = ['src/lease/kube/'];
 const installed: Readonly<Record<string, PackageRule>> = {
   // Loaded by those alone who need it: it costs a second and tens of megabytes.
-  '@kubernetes/client-node': { files: edge, kinds: ['type', 'dynamic'] },
+  '@kubernetes/client-node': { files: [...edge, 'src/cli/'], kinds: ['type', 'dynamic'] },
   'p-retry': { files: edge, kinds: ['value', 'type', 'dynamic'] },
   commander: { files: ['src/cli/'], kinds: ['value', 'type'] },
   debug: { files: ['src/'], kinds: ['value', 'type'] },

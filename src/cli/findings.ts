@@ -66,8 +66,8 @@ const RIGHTS = [
   { verb: 'update', need: 'failed', without: 'nothing works' },
   { verb: 'create', need: 'failed', without: 'only Leases that are there already can be used' },
   { verb: 'watch', need: 'weak', without: 'hand-offs take seconds instead of milliseconds' },
-  { verb: 'delete', need: 'ok', without: 'deleteOnRelease does not work' },
-  { verb: 'list', need: 'ok', without: 'metaparticle-sync status does not work' },
+  { verb: 'delete', need: 'ok', without: 'needed for deleteOnRelease only' },
+  { verb: 'list', need: 'ok', without: 'needed for metaparticle-sync status without a name only' },
 ] as const;
 
 export async function checkRights(api: Api, namespace: string): Promise<Finding[]> {

@@ -1,4 +1,4 @@
-/** Pure: what a Lease object says, in the words of whoever looks at it from outside. */
+/** What a Lease object says, in the words of whoever looks at it from outside. */
 import { decodeLease, decodeVersion } from '../lease/kube/wire.js';
 import { asArray, asObject, parseJson, type JsonObject } from '../lease/kube/json.js';
 import type { Lease } from '../lease/record.js';
