@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startLeaseServer } from '../src/testing/index.js';
 import { root } from './tools/source.js';
 
 interface Ran {
@@ -147,4 +148,22 @@ describe('installed alone in an empty project', () => {
     },
     60_000,
   );
+
+  it('has a command line', async () => {
+    const api = await startLeaseServer();
+    try {
+      const file = join(project, 'kubeconfig');
+      await writeFile(file, api.kubeConfigYaml());
+      const npx = (...args: string[]): Promise<string> => {
+        return succeed(project, 'npx', ['--no-install', 'metaparticle-sync', ...args]);
+      };
+      expect(await npx('--help')).toContain('Usage: metaparticle-sync');
+      const word = ['--', 'sh', '-c', 'echo $METAPARTICLE_SYNC_NAME'];
+      expect(await npx('lock', 'report', '--kubeconfig', file, ...word)).toBe('report\n');
+      expect(await npx('status', '--kubeconfig', file)).toMatch(/^report +vacant/m);
+      expect(await npx('doctor', '--kubeconfig', file)).toMatch(/^ok +hand-off/m);
+    } finally {
+      await api.close();
+    }
+  }, 120_000);
 });

@@ -37,7 +37,8 @@ export async function run(
   }
 }
 
-function programOf(context: Context, stdout: Output, stderr: Output): Command {
+/** The commands; what they do is said to the context. */
+export function programOf(context: Context, stdout: Output, stderr: Output): Command {
   const program = new Command('metaparticle-sync')
     .description('Locks and leader election on Kubernetes Leases, for commands in any language.')
     .addHelpText('after', EXIT_CODES);
