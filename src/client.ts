@@ -6,7 +6,8 @@ import { systemClock } from './lease/clock.js';
 import { LeaseHost } from './lease/host.js';
 import type { KubeConfigLike } from './lease/kube/config.js';
 import { connect } from './lease/kube/connect.js';
-import { checkIdentity, checkNamespace, rejectUnknown } from './options.js';
+import type { Overrun } from './lease/overruns.js';
+import { checkDuration, checkIdentity, checkNamespace, rejectUnknown } from './options.js';
 
 /** How to reach the cluster, and the defaults of all locks and elections made with the client. */
 export interface LeaseClientOptions {
@@ -22,6 +23,22 @@ export interface LeaseClientOptions {
   /** Told once of each matter that works but deserves a look. Default: `process.emitWarning`. */
   readonly onWarning?: ((warning: SyncWarning) => void) | undefined;
 }
+
+/** For {@link LeaseClient.check}. */
+export interface CheckOptions {
+  /** How long work may go on after its lease was lost, milliseconds. @defaultValue 20 000 */
+  readonly toleranceMs?: number | undefined;
+}
+
+/** What {@link LeaseClient.check} found. */
+export interface Health {
+  readonly ok: boolean;
+  /** What makes it not ok; empty when it is. */
+  readonly overruns: readonly Overrun[];
+}
+
+/** As Kubernetes' own controllers have it. */
+const TOLERANCE_MS = 20_000;
 
 const hosts = new WeakMap<LeaseClient, LeaseHost>();
 
@@ -71,6 +88,25 @@ export class LeaseClient implements AsyncDisposable {
    */
   async close(): Promise<void> {
     await hostOf(this).close();
+  }
+
+  /**
+   * For a liveness probe: whether some work goes on although its lease was lost more than `toleranceMs` ago. Such
+   * work is a leading callback or a function under `withLock` that has not settled; it did not heed its signal,
+   * and only an end of the process stops it. (What runs under a handle of `acquire()` is not known here.)
+   *
+   * Asks the clocks, not the API server: a process that cannot reach it is not healed by being started anew.
+   * Whether somebody leads or waits says nothing here. (client-go's healthz adaptor, for a leader that does not know
+   * its loss; here every holder knows, so what is asked is whether it heeds it.)
+   *
+   * @throws InvalidOptionError
+   */
+  check(options: CheckOptions = {}): Health {
+    rejectUnknown(options, ['toleranceMs']);
+    const { toleranceMs = TOLERANCE_MS } = options;
+    checkDuration('toleranceMs', toleranceMs);
+    const overruns = hostOf(this).overruns.beyond(toleranceMs);
+    return { ok: overruns.length === 0, overruns };
   }
 
   /** As {@link close}. */

@@ -13,7 +13,7 @@
  *
  * @packageDocumentation
  */
-export { LeaseClient, type LeaseClientOptions } from './client.js';
+export { LeaseClient, type CheckOptions, type Health, type LeaseClientOptions } from './client.js';
 export {
   AcquireTimeoutError,
   ApiError,
@@ -50,7 +50,9 @@ export type {
   Leading,
   StopReason,
 } from './election/options.js';
+export { leaseName } from './lease-name.js';
 export type { KubeConfigLike } from './lease/kube/config.js';
+export type { Overrun } from './lease/overruns.js';
 export {
   Lock,
   type AcquireOptions,
@@ -60,3 +62,4 @@ export {
 } from './lock/lock.js';
 export type { LockHandle } from './lock/handle.js';
 export type { LeaseOptions, OwnerReference } from './options.js';
+export { shutdownSignal, type ShutdownOptions } from './shutdown.js';

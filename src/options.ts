@@ -186,9 +186,14 @@ const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])
 const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const qualifiedPart = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 
+/** Whether a Lease can be called so. */
+export function isLeaseName(name: string): boolean {
+  return name.length <= 253 && subdomain.test(name);
+}
+
 /** @throws InvalidOptionError unless a Lease can be called so (RFC 1123 subdomain) */
 export function checkName(name: unknown): asserts name is string {
-  if (typeof name !== 'string' || name.length > 253 || !subdomain.test(name)) {
+  if (typeof name !== 'string' || !isLeaseName(name)) {
     const rule =
       'lower-case letters, digits, "-" and ".", beginning and ending with a letter or digit';
     fail('name', name, `must be a name for a Lease: at most 253 ${rule}`);

@@ -10,6 +10,8 @@ const house: House = {
   errors: { files: ['src/errors.ts'], imports: [] },
   callbacks: { files: ['src/callbacks.ts'], imports: [] },
   options: { files: ['src/options.ts'], imports: ['errors'] },
+  names: { files: ['src/lease-name.ts'], imports: ['errors', 'options'] },
+  shutdown: { files: ['src/shutdown.ts'], imports: ['errors', 'options'] },
   record: { files: ['src/lease/record.ts'], imports: [] },
   clock: { files: ['src/lease/clock.ts'], imports: [] },
   wait: { files: ['src/lease/wait.ts'], imports: ['clock'] },
@@ -35,7 +37,7 @@ const house: House = {
   },
   // Where the keepers of one process meet; the edge is handed in.
   host: {
-    files: ['src/lease/host.ts'],
+    files: ['src/lease/host.ts', 'src/lease/overruns.ts'],
     imports: ['errors', 'record', 'clock', 'protocol', 'store', 'keeper'],
   },
   // Below the rooms whose options name one, and who make one of their own where none is named.
@@ -78,7 +80,10 @@ const house: House = {
   },
   index: {
     files: ['src/index.ts'],
-    imports: ['errors', 'options', 'diagnostics', 'kube', 'client', 'lock', 'election'],
+    imports: [
+      ...['errors', 'options', 'names', 'shutdown', 'diagnostics', 'kube', 'host'],
+      ...['client', 'lock', 'election'],
+    ],
   },
   // A program of its own over the package: what it needs beyond that are requests and options.
   cli: {

@@ -5,6 +5,7 @@ import { SyncWarning, isSyncError } from '../errors.js';
 import type { LeaseHost } from '../lease/host.js';
 import type { Keeper } from '../lease/keeper.js';
 import type { KeeperHooks } from '../lease/ports.js';
+import { keyOf } from '../lease/record.js';
 import type { Connection } from '../lease/store.js';
 import type { LeaseView } from '../lease/view.js';
 import { Wait } from '../lease/wait.js';
@@ -153,6 +154,7 @@ export class Candidacy {
           resolve(term);
           term.start();
           this.#work = term.settled;
+          void term.settled.then(this.#host.overruns.begin(term.workOn(keyOf(view.key))));
         },
         failed: reject,
         busy: () => undefined,

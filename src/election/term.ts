@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { report } from '../callbacks.js';
 import { isSyncError } from '../errors.js';
 import type { Keeper } from '../lease/keeper.js';
+import type { Work } from '../lease/overruns.js';
 import type { ElectionCallbacks, Leading, StopReason } from './options.js';
 
 /** The term whose leading callback is running here. */
@@ -80,6 +81,11 @@ export class Term {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** What is running, for whoever asks whether it goes on without authority. */
+  workOn(lease: string): Work {
+    return { lease, signal: this.#authority.signal, isHeld: () => this.isHeld() };
   }
 
   /** Asks the work to wind down, and lets go of the lease once it has. The first reason counts. */

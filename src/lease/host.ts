@@ -1,6 +1,7 @@
 import { ClosedError, type SyncError, type SyncWarning } from '../errors.js';
 import type { Clock } from './clock.js';
 import { Keeper } from './keeper.js';
+import { Overruns } from './overruns.js';
 import type { KeeperHooks } from './ports.js';
 import type { Terms } from './protocol/state.js';
 import { keyOf, type Lease, type LeaseKey } from './record.js';
@@ -26,6 +27,8 @@ export interface Attempt {
  */
 export class LeaseHost {
   readonly clock: Clock;
+  /** Work under leases of this client that goes on. */
+  readonly overruns: Overruns;
   readonly #ports: HostPorts;
   readonly #views = new Map<string, LeaseView>();
   readonly #attempts = new Set<Keeper>();
@@ -38,6 +41,7 @@ export class LeaseHost {
   constructor(ports: HostPorts) {
     this.#ports = ports;
     this.clock = ports.clock;
+    this.overruns = new Overruns(ports.clock);
   }
 
   /** Aborted with a ClosedError once the client is closed. */

@@ -135,12 +135,15 @@ export class Lock {
   ): Promise<Awaited<T>> {
     checkFunction('fn', fn);
     const handle = await this.acquire(options);
-    const { signal, fencingToken } = handle;
+    const { signal, fencingToken, name: lease } = handle;
+    const { overruns } = hostOf(this.#getClient());
+    const settled = overruns.begin({ lease, signal, isHeld: () => handle.isHeld() });
     try {
       const value = await fn({ signal, fencingToken, handle });
       if (handle.loss !== null) throw handle.loss;
       return value;
     } finally {
+      settled();
       await handle.release();
     }
   }

@@ -129,6 +129,8 @@ async function inherit(of: RivalStory, observer: Observer): Promise<void> {
   const theirWait = took.at - lastOf(observer, 'crash', 'ours');
 
   const heir = await ours(of, 'crash');
+  // Its duration counts from what it has seen itself.
+  await heir.call('sees', 'client-go');
   await sleep(SETTLING_MS);
   await rival.kill();
   const second = await heir.call('term', 0);

@@ -45,6 +45,7 @@ const election = new Election(name, {
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
   },
+  onNewLeader: () => news.emit('leader'),
   onStoppedLeading: (reason) => {
     const at = now();
     diary?.write({ at, event: 'stopped', reason });
@@ -69,6 +70,11 @@ const calls = {
   term: async (count: number): Promise<CandidateTerm> => {
     while (terms.length <= count) await once(news, 'term');
     return terms[count] as CandidateTerm;
+  },
+
+  /** Resolves once it knows that this one leads. */
+  sees: async (identity: string): Promise<void> => {
+    while (election.leader !== identity) await once(news, 'leader');
   },
 
   terms: (): readonly CandidateTerm[] => terms,

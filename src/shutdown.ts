@@ -1,0 +1,54 @@
+import { constants } from 'node:os';
+import { InvalidOptionError } from './errors.js';
+import { rejectUnknown } from './options.js';
+
+/** For {@link shutdownSignal}. */
+export interface ShutdownOptions {
+  /** Which signals ask the process to end. @defaultValue SIGTERM and SIGINT */
+  readonly signals?: readonly NodeJS.Signals[] | undefined;
+}
+
+const USUAL: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'];
+/** A process that a signal ends tells its shell 128 and the number of the signal. */
+const SIGNAL_BASE = 128;
+
+const made = new Map<string, AbortSignal>();
+
+/**
+ * An AbortSignal that aborts when the process is asked to end, as Kubernetes does with SIGTERM: hand it to
+ * `acquire()`, `run()` and whatever else is to wind down. Its reason is an `AbortError` that names the signal.
+ *
+ * From the first call on those signals do not end the process any more: it ends when nothing is left to do. A second
+ * signal ends it at once, with 128 and the number of the signal as exit code; leases that are held then run
+ * out by themselves. Calls with the same signals share one AbortSignal.
+ *
+ * @throws InvalidOptionError
+ */
+export function shutdownSignal(options: ShutdownOptions = {}): AbortSignal {
+  rejectUnknown(options, ['signals']);
+  const signals = options.signals ?? USUAL;
+  check(signals);
+  const key = [...signals].sort().join();
+  const known = made.get(key);
+  if (known !== undefined) return known;
+  const controller = new AbortController();
+  for (const signal of signals) process.on(signal, () => hear(signal, controller));
+  made.set(key, controller.signal);
+  return controller.signal;
+}
+
+function hear(signal: NodeJS.Signals, controller: AbortController): void {
+  if (controller.signal.aborted) process.exit(SIGNAL_BASE + constants.signals[signal]);
+  controller.abort(new DOMException(`the process got ${signal}`, 'AbortError'));
+}
+
+function check(signals: unknown): void {
+  const names = Object.keys(constants.signals);
+  const isGood =
+    Array.isArray(signals) &&
+    signals.length > 0 &&
+    signals.every((one: unknown) => names.some((name) => name === one));
+  if (isGood) return;
+  const rule = 'must be names of signals that a process can hear, such as SIGTERM';
+  throw new InvalidOptionError('signals', signals, rule);
+}
