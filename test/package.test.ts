@@ -96,7 +96,12 @@ describe('the packed package', () => {
     const { code, stdout, stderr } = await run(root, bin('attw'), [tarball, ...profile]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const { analysis } = JSON.parse(stdout) as { analysis: { entrypoints: object } };
-    expect(Object.keys(analysis.entrypoints)).toEqual(['.', './testing', './package.json']);
+    expect(Object.keys(analysis.entrypoints)).toEqual([
+      '.',
+      './testing',
+      './prometheus',
+      './package.json',
+    ]);
   }, 240_000);
 });
 

@@ -11,7 +11,11 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Name → entry point in the folder of declarations. */
-const REPORTS = { api: 'index.d.ts', 'api.testing': 'testing/index.d.ts' };
+const REPORTS = {
+  api: 'index.d.ts',
+  'api.prometheus': 'prometheus/index.d.ts',
+  'api.testing': 'testing/index.d.ts',
+};
 
 const target = process.argv[2];
 if (target === undefined) throw new Error('usage: node test/tools/api.js FOLDER');
