@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 // Inside node_modules, so that the programs find the packages that they import: each leg its own.
 const leg = process.env.SYNC_TEST_LEG === 'node24' ? 'test/node24' : '';
 const out = join(root, leg, 'node_modules/.cache/workers');
-const SOURCES = ['src', 'test/integration/workers'];
+const SOURCES = ['src', 'test/integration/workers', 'bench/workers'];
 const SINGLE_SOURCES = ['test/integration/raw.ts'];
 
 const sources = SOURCES.flatMap((folder) =>

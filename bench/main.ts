@@ -1,0 +1,47 @@
+// `npm run bench`: all rows side by side on one API server, in about 20 minutes; `-- --quick` in three.
+// `--only NAME` (repeated) runs some rows; `--only many-long` holds a thousand locks for ten minutes.
+// `--out FOLDER` is where it leaves table, figures and plots; bench/results/ by default, for whole runs alone.
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { runOf, tableOf, write } from './report.js';
+import { crash } from './rows/crash.js';
+import { handOff } from './rows/hand-off.js';
+import { herd } from './rows/herd.js';
+import { manyFor } from './rows/many.js';
+import { uncontended } from './rows/uncontended.js';
+import { withStage, type Result } from './stage.js';
+
+const rows = [handOff, uncontended, herd, manyFor(false), crash];
+const all = [...rows, manyFor(true)];
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
+    out: { type: 'string' },
+  },
+});
+const wanted = values.only ?? rows.map(({ name }) => name);
+const unknown = wanted.find((name) => !all.some((row) => row.name === name));
+if (unknown !== undefined) {
+  throw new Error(`there is no row ${unknown}: ${all.map(({ name }) => name).join(', ')}`);
+}
+
+const begun = performance.now();
+function say(line: string): void {
+  const seconds = ((performance.now() - begun) / 1_000).toFixed(0).padStart(4);
+  process.stderr.write(`${seconds} s  ${line}\n`);
+}
+
+const run = await withStage(values.quick, say, async (stage) => {
+  const results: Record<string, Result> = {};
+  for (const row of all.filter(({ name }) => wanted.includes(name))) {
+    say(row.name);
+    results[row.name] = await row.run(stage);
+  }
+  return runOf(stage.cluster.version, values.quick, results);
+});
+console.log(tableOf(run));
+const folder = values.out ?? fileURLToPath(new URL('results', import.meta.url));
+if (values.out !== undefined || values.only === undefined) write(run, folder);
+say(`done: kube-apiserver ${run.server}, Node.js ${run.node}, ${run.cores} cores`);

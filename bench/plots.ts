@@ -1,0 +1,70 @@
+// Plots as SVG, by a library that needs no browser.
+import * as echarts from 'echarts';
+
+const SIZE = { width: 760, height: 380 };
+const COLORS = ['#1f6feb', '#d1242f', '#57606a', '#1a7f37'];
+
+function draw(option: echarts.EChartsOption): string {
+  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, ...SIZE });
+  chart.setOption({
+    animation: false,
+    backgroundColor: '#ffffff',
+    textStyle: { fontFamily: 'sans-serif' },
+    color: COLORS,
+    ...option,
+  });
+  const svg = chart.renderToSVGString();
+  chart.dispose();
+  return `${svg}\n`;
+}
+
+/** For each line, the share of all values that are not greater. */
+export function cumulative(
+  title: string,
+  unit: string,
+  lines: Readonly<Record<string, readonly number[]>>,
+  isLogarithmic: boolean,
+): string {
+  const series = Object.entries(lines)
+    .filter(([, values]) => values.length > 0)
+    .map(([name, values]) => {
+      const sorted = [...values].sort((a, b) => a - b);
+      const data = sorted.map((value, index) => [value, (index + 1) / sorted.length]);
+      return { name, type: 'line' as const, step: 'end' as const, showSymbol: false, data };
+    });
+  const axis = isLogarithmic
+    ? ({ type: 'log' } as const)
+    : ({ type: 'value', scale: true } as const);
+  return draw({
+    title: { text: title, left: 'center', textStyle: { fontSize: 15 } },
+    legend: { bottom: 0 },
+    grid: { left: 60, right: 30, top: 50, bottom: 75 },
+    xAxis: { ...axis, name: unit, nameLocation: 'middle', nameGap: 28 },
+    yAxis: { type: 'value', min: 0, max: 1, name: 'share of all' },
+    series,
+  });
+}
+
+/** A bar for each value, beside a line at their mean. */
+export function bars(title: string, what: string, values: readonly number[]): string {
+  const mean = values.reduce((a, b) => a + b, 0) / values.length;
+  return draw({
+    title: { text: title, left: 'center', textStyle: { fontSize: 15 } },
+    grid: { left: 60, right: 30, top: 50, bottom: 50 },
+    xAxis: {
+      type: 'category',
+      data: values.map((_, index) => `${index + 1}`),
+      name: what,
+      nameLocation: 'middle',
+      nameGap: 28,
+    },
+    yAxis: { type: 'value', name: 'hand-offs' },
+    series: [
+      {
+        type: 'bar',
+        data: [...values],
+        markLine: { symbol: 'none', data: [{ yAxis: mean, name: 'fair share' }] },
+      },
+    ],
+  });
+}

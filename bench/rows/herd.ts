@@ -1,0 +1,104 @@
+// Many who wait for one lock in several processes: latency, claim writes, and who gets it how often.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Worker } from '../../test/integration/workers/crew.js';
+import { ms, percentile } from '../../test/integration/workers/figures.js';
+import type { PutCalls } from '../../test/integration/workers/put.js';
+import type { Result, Row, Stage } from '../stage.js';
+import type { HerdCalls, HerdReport, HerdSettings } from '../workers/herd.js';
+
+const PROCESSES = 10;
+const COLD_ROUNDS = 5;
+const LIMIT_MS = 240_000;
+
+interface Race {
+  /** From a release to the next acquisition, in order. */
+  readonly latencies: readonly number[];
+  /** Claims that were written for each of them. */
+  readonly claims: readonly number[];
+  /** Holds by process. */
+  readonly shares: readonly number[];
+  readonly puts: readonly number[];
+}
+
+async function race(
+  { cluster, crew }: Stage,
+  settings: HerdSettings,
+  handOffs: number,
+): Promise<Race> {
+  const yardstick = await crew.start<PutCalls>('put', cluster, { leases: cluster.leases });
+  await yardstick.call('put', 50);
+  const puts = await yardstick.call('put', 100);
+  await yardstick.kill();
+  await cluster.request('DELETE', `${cluster.leases}/yardstick`);
+  const program = '../../../bench/workers/herd';
+  const workers: Worker<HerdCalls>[] = [];
+  for (let n = 0; n < PROCESSES; n++) workers.push(await crew.start(program, cluster, settings));
+  await Promise.all(workers.map((one) => one.call('start', undefined)));
+  const count = async (): Promise<number> => {
+    const counts = await Promise.all(workers.map((one) => one.call('count', undefined)));
+    return counts.reduce((a, b) => a + b, 0);
+  };
+  const until = performance.now() + LIMIT_MS;
+  while ((await count()) < handOffs + COLD_ROUNDS && performance.now() < until) await sleep(250);
+  const reports = await Promise.all(workers.map((one) => one.call('stop', undefined, 60_000)));
+  await Promise.all(workers.map((one) => one.kill()));
+  return { ...judge(reports), puts };
+}
+
+function judge(reports: readonly HerdReport[]): Omit<Race, 'puts'> {
+  const holds = reports
+    .flatMap((report, process) => report.holds.map((hold) => ({ ...hold, process })))
+    .sort((a, b) => a.acquiredAt - b.acquiredAt);
+  const claimedAt = reports.flatMap(({ claims }) => claims);
+  const warm = holds.slice(COLD_ROUNDS);
+  const latencies: number[] = [];
+  const claims: number[] = [];
+  for (const [index, { acquiredAt, releasedAt }] of warm.entries()) {
+    const before = holds[index + COLD_ROUNDS - 1];
+    if (before === undefined) continue;
+    latencies.push(acquiredAt - before.releasedAt);
+    claims.push(claimedAt.filter((at) => at >= before.releasedAt && at < releasedAt).length);
+  }
+  const shares = reports.map((_, process) => warm.filter((one) => one.process === process).length);
+  return { latencies, claims, shares };
+}
+
+async function run(stage: Stage): Promise<Result> {
+  const { isQuick, say } = stage;
+  const hundred = { name: 'herd', waiters: 10, holdMs: 30 };
+  const herd = await race(stage, hundred, isQuick ? 200 : 1_000);
+  say('ten processes as fast as they can');
+  const fair = await race(stage, { name: 'fair', waiters: 1, holdMs: 0 }, isQuick ? 300 : 1_000);
+  const [p50, put] = [percentile(herd.latencies, 0.5), percentile(herd.puts, 0.5)];
+  const claims = percentile(herd.claims, 0.95);
+  const mean = herd.claims.reduce((a, b) => a + b, 0) / herd.claims.length;
+  const total = herd.shares.reduce((a, b) => a + b, 0);
+  const most = (Math.max(...herd.shares) * PROCESSES) / total;
+  const fairTotal = fair.shares.reduce((a, b) => a + b, 0);
+  const least = (Math.min(...fair.shares) * PROCESSES) / fairTotal;
+  const figures = [
+    {
+      figure: 'hand-off with 100 waiters in 10 processes: claim writes, p95',
+      ...{ goal: '≤ 3', measured: `${claims} (mean ${mean.toFixed(2)}, n=${herd.claims.length})` },
+      ...{ isMet: claims <= 3, rival: '' },
+    },
+    {
+      figure: 'the same, p50 as a multiple of a raw PUT in a row',
+      ...{ goal: '≤ 6 ×', measured: `${(p50 / put).toFixed(2)} × (${ms(p50)})` },
+      ...{ isMet: p50 <= 6 * put, rival: '' },
+    },
+    {
+      figure: 'the same, greatest share of a process',
+      ...{ goal: '≤ 2 × its share', measured: `${most.toFixed(2)} ×`, isMet: most <= 2, rival: '' },
+    },
+    {
+      figure: `fairness, 10 processes as fast as they can, ${fairTotal} hand-offs: least share`,
+      ...{ goal: '≥ 0.5 × its share', measured: `${least.toFixed(2)} ×` },
+      ...{ isMet: least >= 0.5, rival: '' },
+    },
+  ];
+  const series = { herd: herd.latencies, 'shares of 10 processes': fair.shares };
+  return { figures, series };
+}
+
+export const herd: Row = { name: 'herd', run };

@@ -1,0 +1,72 @@
+// One process alone with its lock: requests by the API server's own count, time beside raw PUTs, followers at rest.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { countDuring } from '../../test/integration/workers/counter.js';
+import { ms, percentile } from '../../test/integration/workers/figures.js';
+import type { HolderCalls } from '../../test/integration/workers/holder.js';
+import type { PutCalls } from '../../test/integration/workers/put.js';
+import type { Result, Row, Stage } from '../stage.js';
+
+const FOLLOWERS = 3;
+
+async function run({ cluster, crew, isQuick }: Stage): Promise<Result> {
+  const blocks = isQuick ? 10 : 40;
+  const [yardstick, worker] = await Promise.all([
+    crew.start<PutCalls>('put', cluster, { leases: cluster.leases }),
+    crew.start<HolderCalls>('holder', cluster),
+  ]);
+  const rounds = (count: number): Promise<void> => worker.call('rounds', { name: 'alone', count });
+  await Promise.all([yardstick.call('put', 50), rounds(20)]);
+  const pairs: number[] = [];
+  const puts: number[] = [];
+  for (let block = 0; block < blocks; block++) {
+    puts.push(...(await yardstick.call('put', 20)));
+    const begun = performance.now();
+    await rounds(10);
+    pairs.push((performance.now() - begun) / 10);
+  }
+  const counted = isQuick ? 50 : 200;
+  const { counts } = await countDuring(cluster, () => rounds(counted));
+  const [pair, put] = [percentile(pairs, 0.5), percentile(puts, 0.5)];
+  const others = counts.GET + counts.LIST + counts.POST + counts.PATCH + counts.DELETE;
+  const perPair = `${(counts.PUT / counted).toFixed(2)} writes, ${others / counted} others`;
+  return {
+    figures: [
+      {
+        figure: 'acquire and release, uncontended: requests',
+        ...{ goal: '2 writes, 0 GET or LIST', measured: perPair },
+        ...{ isMet: counts.PUT === 2 * counted && others === 0, rival: '' },
+      },
+      {
+        figure: 'the same, p50 as a multiple of two raw PUTs',
+        ...{ goal: '≤ 1.2 ×', measured: `${(pair / put / 2).toFixed(2)} × (${ms(pair)})` },
+        ...{ isMet: pair <= 2.4 * put, rival: '' },
+      },
+      ...(await atRest({ cluster, crew, isQuick })),
+    ],
+  };
+}
+
+async function atRest({ cluster, crew, isQuick }: Pick<Stage, 'cluster' | 'crew' | 'isQuick'>) {
+  const holder = await crew.start<HolderCalls>('holder', cluster);
+  await holder.call('acquire', 'rest');
+  const followers = await Promise.all(
+    Array.from({ length: FOLLOWERS }, () => crew.start<HolderCalls>('holder', cluster)),
+  );
+  for (const one of followers) void one.call('acquire', 'rest', 120_000).catch(() => undefined);
+  await sleep(3_000);
+  const seconds = isQuick ? 20 : 60;
+  const { counts } = await countDuring(cluster, () => sleep(seconds * 1_000));
+  const others = counts.GET + counts.LIST + counts.POST + counts.PATCH + counts.DELETE;
+  const perSecond = counts.PUT / seconds;
+  return [
+    {
+      figure: `requests per second at rest, a leader and ${FOLLOWERS} followers: leader; followers`,
+      goal: '≤ 0.5; 0',
+      measured: `${perSecond.toFixed(2)}; ${others / seconds}`,
+      isMet: perSecond <= 0.55 && others === 0,
+      rival: `client-go: ${(0.5 + 0.3125 * FOLLOWERS).toFixed(2)} by its timings`,
+    },
+  ];
+}
+
+export const uncontended: Row = { name: 'uncontended', run };

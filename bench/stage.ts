@@ -1,0 +1,63 @@
+// What every row works with: one API server, one crew of processes, one rival.
+import { findRival, type BuiltRival } from '../test/integration/client-go/find.js';
+import { startControlPlane } from '../test/integration/control-plane.js';
+import { openReal } from '../test/integration/open.js';
+import type { Cluster } from '../test/integration/cluster.js';
+import { Crew } from '../test/integration/workers/crew.js';
+
+export interface Stage {
+  readonly cluster: Cluster;
+  readonly crew: Crew;
+  /** `null` where there is no Go to build it. */
+  readonly rival: BuiltRival | null;
+  readonly isQuick: boolean;
+  readonly say: (line: string) => void;
+}
+
+/** One figure of the table. */
+export interface Figure {
+  readonly figure: string;
+  /** In words; empty where there is none. */
+  readonly goal: string;
+  readonly measured: string;
+  /** `null` where there is no goal. */
+  readonly isMet: boolean | null;
+  /** The same of the rival, in the same run; empty where there is none. */
+  readonly rival: string;
+}
+
+export interface Result {
+  readonly figures: readonly Figure[];
+  /** For plots: values by the name of their line. */
+  readonly series?: Readonly<Record<string, readonly number[]>>;
+}
+
+export interface Row {
+  readonly name: string;
+  run(stage: Stage): Promise<Result>;
+}
+
+/** Runs with all of it, and leaves nothing behind. */
+export async function withStage<T>(
+  isQuick: boolean,
+  say: Stage['say'],
+  act: (stage: Stage) => Promise<T>,
+): Promise<T> {
+  const plane = await startControlPlane();
+  if (plane.kind === 'none') throw new Error(plane.reason);
+  try {
+    const found = await findRival();
+    if (found.kind === 'none') say(found.reason);
+    const cluster = await openReal(plane);
+    const crew = new Crew();
+    try {
+      const rival = found.kind === 'built' ? found : null;
+      return await act({ cluster, crew, rival, isQuick, say });
+    } finally {
+      await crew.disband();
+      await cluster.close();
+    }
+  } finally {
+    await plane.stop();
+  }
+}
