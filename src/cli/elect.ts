@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { Election, type Leading } from '../index.js';
 import { parseDuration } from './arguments.js';
+import { Belief } from './belief.js';
 import { addClusterOptions, openCluster, type ClusterOptions } from './cluster.js';
 import { environmentOf } from './environment.js';
 import { Interruption, Interrupts, exitCodeOfSignal } from './interrupt.js';
@@ -53,6 +54,7 @@ async function elect(
   using interrupts = new Interrupts();
   const cluster = await openCluster(options, terminal);
   const { client, namespace } = cluster;
+  using belief = new Belief(`${namespace}/${name}`);
   const remark = (text: string): void => {
     if (options.verbose) terminal.tell(`election ${namespace}/${name}: ${text}`);
   };
@@ -65,8 +67,14 @@ async function elect(
     onStartedLeading: async (term) => {
       const environment = environmentOf(cluster, name, term.fencingToken);
       const work = new Work({ command, environment }, terminal);
-      interrupts.passOnTo((signal) => work.signal(signal));
-      ends.push(await endOf(work, term, options.killAfter, interrupts.asked));
+      interrupts.passOnTo((signal) => {
+        // What was stopped goes on only under the lease.
+        if (signal !== 'SIGCONT' || election.isLeader()) work.signal(signal);
+      });
+      const graceMs = (): number => options.killAfter - belief.overMs;
+      const code = await endOf(work, term, graceMs, interrupts.asked);
+      // A command that was ended for a loss is not what this program is asked about.
+      if (!term.lostSignal.aborted) ends.push(code);
       if (!term.signal.aborted) done.abort();
     },
     onStoppedLeading: (reason) => remark(`stopped leading, ${reason}`),
@@ -85,14 +93,14 @@ async function elect(
 function endOf(
   work: Work,
   { signal, lostSignal }: Leading,
-  killAfterMs: number,
+  graceMs: () => number,
   asked: AbortSignal,
 ): Promise<number> {
   const windDown = (): void => {
     // Else the very signal that asked for it was passed on.
     if (!asked.aborted) work.signal('SIGTERM');
   };
-  const kill = (): void => work.end(killAfterMs);
+  const kill = (): void => work.end(graceMs());
   signal.addEventListener('abort', windDown, { once: true });
   lostSignal.addEventListener('abort', kill, { once: true });
   return work.exited;

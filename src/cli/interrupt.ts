@@ -31,7 +31,12 @@ export class Interrupts implements Disposable {
   #passOn: ((signal: NodeJS.Signals) => void) | null = null;
 
   constructor() {
-    this.#listeners = [...ENDING, ...TELLING].map((signal) => [signal, () => this.#hear(signal)]);
+    this.#listeners = [
+      ...[...ENDING, ...TELLING, 'SIGCONT' as const].map(
+        (signal) => [signal, () => this.#hear(signal)] as const,
+      ),
+      ['SIGTSTP', () => this.#stop()],
+    ];
     for (const [signal, listener] of this.#listeners) process.on(signal, listener);
   }
 
@@ -46,6 +51,12 @@ export class Interrupts implements Disposable {
 
   [Symbol.dispose](): void {
     for (const [signal, listener] of this.#listeners) process.off(signal, listener);
+  }
+
+  /** The command first: it must not go on while nobody renews its lease. */
+  #stop(): void {
+    this.#passOn?.('SIGSTOP');
+    process.kill(process.pid, 'SIGSTOP');
   }
 
   #hear(signal: NodeJS.Signals): void {

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { Lock, isSyncError, type LockHandle } from '../index.js';
 import { parseDuration, parseExitCode } from './arguments.js';
+import { Belief } from './belief.js';
 import { addClusterOptions, openCluster, type ClusterOptions } from './cluster.js';
 import { environmentOf } from './environment.js';
 import { exitCodes } from './exit-codes.js';
@@ -66,6 +67,7 @@ async function lock(
   using interrupts = new Interrupts();
   const cluster = await openCluster(options, terminal);
   const { client, namespace } = cluster;
+  using belief = new Belief(`${namespace}/${name}`);
   const remark = (text: string): void => {
     if (options.verbose) terminal.tell(`lock ${namespace}/${name} ${text}`);
   };
@@ -79,8 +81,12 @@ async function lock(
     remark(`was acquired with token ${handle.fencingToken}`);
     const environment = environmentOf(cluster, name, handle.fencingToken);
     const work = new Work({ command, environment }, terminal);
-    interrupts.passOnTo((signal) => work.signal(signal));
-    return await endOf(work, handle, options.killAfter, terminal);
+    interrupts.passOnTo((signal) => {
+      // What was stopped goes on only under the lock.
+      if (signal !== 'SIGCONT' || handle.isHeld()) work.signal(signal);
+    });
+    const graceMs = (): number => options.killAfter - belief.overMs;
+    return await endOf(work, handle, graceMs, terminal);
   } catch (error) {
     if (!isSyncError(error, 'ERR_ACQUIRE_TIMEOUT')) throw error;
     terminal.tell(error.message);
@@ -102,10 +108,10 @@ function acquire(
 async function endOf(
   work: Work,
   handle: LockHandle,
-  killAfterMs: number,
+  graceMs: () => number,
   terminal: Terminal,
 ): Promise<number> {
-  const onLoss = (): void => work.end(killAfterMs);
+  const onLoss = (): void => work.end(graceMs());
   handle.signal.addEventListener('abort', onLoss, { once: true });
   if (!handle.isHeld()) onLoss();
   const code = await work.exited;

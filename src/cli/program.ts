@@ -65,6 +65,6 @@ function failed(error: unknown, terminal: Terminal): number {
     terminal.tell(error.message);
     return exitCodeOf[error.code as keyof typeof exitCodeOf];
   }
-  terminal.tell(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  terminal.tell(`internal error: ${error instanceof Error ? error.message : String(error)}`);
   return exitCodes.internal;
 }

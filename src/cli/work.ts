@@ -20,9 +20,11 @@ export class Work {
   /** Exit code as a shell tells it: 128 and the number of the signal that ended it, 126 or 127 when it did not run. */
   readonly exited: Promise<number>;
   readonly #process: ChildProcess;
+  readonly #terminal: Terminal;
   #isOver = false;
 
   constructor({ command: [file = '', ...args], environment }: Order, terminal: Terminal) {
+    this.#terminal = terminal;
     this.#process = spawn(file, args, {
       stdio: 'inherit',
       detached: HAS_GROUPS,
@@ -41,28 +43,33 @@ export class Work {
     });
   }
 
-  /** Sends a signal to the command and all that it started. */
+  /** Sends a signal to the command and all that it started, while the command runs. */
   signal(signal: NodeJS.Signals): void {
-    const { pid } = this.#process;
-    if (pid === undefined) return;
-    try {
-      if (HAS_GROUPS) process.kill(-pid, signal);
-      else this.#process.kill(signal);
-    } catch (error) {
-      // None of them is left.
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
+    if (!this.#isOver) this.#send(signal);
   }
 
   /** Asks it to end, and ends it and all that it started after so long, or when it has ended. */
   end(killAfterMs: number): void {
     if (this.#isOver) return;
     this.signal('SIGTERM');
-    const kill = (): void => this.signal('SIGKILL');
+    const kill = (): void => this.#send('SIGKILL');
     const timer = setTimeout(kill, killAfterMs);
     void this.exited.then(() => {
       clearTimeout(timer);
       kill();
     });
+  }
+
+  #send(signal: NodeJS.Signals): void {
+    const { pid } = this.#process;
+    if (pid === undefined) return;
+    try {
+      if (HAS_GROUPS) process.kill(-pid, signal);
+      else this.#process.kill(signal);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      // None of them is left.
+      if (code !== 'ESRCH') this.#terminal.tell(`cannot send ${signal} to the command: ${message}`);
+    }
   }
 }

@@ -95,21 +95,66 @@ describeEachCluster('metaparticle-sync lock', (cluster) => {
       const through = await cable.rewire(cluster().kubeConfigFile, cluster().server);
       await using cli = new Cli(through);
       const beats = join(folder, 'beats');
-      // A grandchild, too, which outlives a parent that is killed alone.
-      const stubborn = `trap '' TERM; (while :; do date +%s%3N >> ${beats}; sleep 0.02; done) & echo in; wait; wait`;
-      const holder = cli.start('lock', 'stubborn', ...SHORT, ...shell(stubborn));
+      const holder = cli.start('lock', 'stubborn', ...SHORT, ...shell(beating(beats)));
       await holder.said('in');
       const { renewTime } = await renewedTwice(cluster());
       cable.cut();
       const { code, stderr } = await holder.exited;
-      const lastBeat = Number((await readFile(beats, 'utf8')).trim().split('\n').at(-1));
+      const beatAt = await lastBeat(beats);
       const { body } = await cluster().request('GET', `${cluster().leases}/stubborn`);
       const lastRenewal = Date.parse(body.spec?.renewTime as string);
       expect(lastRenewal).toBeGreaterThanOrEqual(renewTime);
-      expect(lastBeat - lastRenewal).toBeLessThan(5_000);
-      expect(lastBeat - lastRenewal).toBeGreaterThan(3_500);
+      expect(beatAt - lastRenewal).toBeLessThan(5_000);
+      expect(beatAt - lastRenewal).toBeGreaterThan(3_500);
       expect({ code, stderr }).toMatchObject({ code: 75 });
       expect(stderr).toContain('the command ended with 137');
+      await rm(folder, { recursive: true });
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'who learns late of a loss has no time left to give: the command is dead at once',
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'cli-'));
+      await using cli = new Cli(cluster().kubeConfigFile);
+      const long = ['--lease-duration', '10s', '--margin', '4s', '--kill-after', '3500ms'];
+      const file = join(folder, 'beats');
+      const holder = cli.start('lock', 'late', ...long, ...shell(beating(file)));
+      await holder.said('in');
+      // The command goes on meanwhile: nothing tells a process that it is to be stopped.
+      holder.signal('SIGSTOP');
+      await sleep(10_500);
+      holder.signal('SIGCONT');
+      const awakeAt = Date.now();
+      expect(await holder.exited).toMatchObject({ code: 75 });
+      expect((await lastBeat(file)) - awakeAt).toBeLessThan(1_500);
+      await rm(folder, { recursive: true });
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'stops the command with itself, which goes on only under the lock',
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'cli-'));
+      await using cli = new Cli(cluster().kubeConfigFile);
+      const file = join(folder, 'beats');
+      const holder = cli.start('lock', 'paused', ...SHORT, ...shell(beating(file)));
+      await holder.said('in');
+      holder.signal('SIGTSTP');
+      await sleep(1_000);
+      const pausedAt = await lastBeat(file);
+      await sleep(1_000);
+      expect(await lastBeat(file)).toBe(pausedAt);
+      holder.signal('SIGCONT');
+      while ((await lastBeat(file)) === pausedAt) await sleep(20);
+      holder.signal('SIGTSTP');
+      await sleep(5_500);
+      const last = await lastBeat(file);
+      holder.signal('SIGCONT');
+      expect(await holder.exited).toMatchObject({ code: 75 });
+      expect(await lastBeat(file)).toBe(last);
       await rm(folder, { recursive: true });
     },
     LIMIT_MS,
@@ -182,6 +227,18 @@ describeEachCluster('metaparticle-sync elect', (cluster) => {
     LIMIT_MS,
   );
 });
+
+/**
+ * A command that ignores SIGTERM and notes the time again and again; by a process that it starts, which outlives a
+ * parent that is killed alone.
+ */
+function beating(file: string): string {
+  return `trap '' TERM; (while :; do date +%s%3N >> ${file}; sleep 0.02; done) & echo in; wait; wait`;
+}
+
+async function lastBeat(file: string): Promise<number> {
+  return Number((await readFile(file, 'utf8')).trim().split('\n').at(-1));
+}
 
 /** Waits until the lease was renewed since its acquisition. */
 async function renewedTwice({ request, leases }: Cluster): Promise<{ renewTime: number }> {
