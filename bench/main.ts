@@ -1,4 +1,4 @@
-// `npm run bench`: all rows side by side on one API server, in about 20 minutes; `-- --quick` in three.
+// `npm run bench`: all rows side by side on one API server, in some ten minutes; `-- --quick` in three.
 // `--only NAME` (repeated) runs some rows; `--only many-long` holds a thousand locks for ten minutes.
 // `--out FOLDER` is where it leaves table, figures and plots; bench/results/ by default, for whole runs alone.
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { handOff } from './rows/hand-off.js';
 import { herd } from './rows/herd.js';
 import { manyFor } from './rows/many.js';
 import { uncontended } from './rows/uncontended.js';
+import { Crew } from '../test/integration/workers/crew.js';
 import { withStage, type Result } from './stage.js';
 
 const rows = [handOff, uncontended, herd, manyFor(false), crash];
@@ -37,7 +38,9 @@ const run = await withStage(values.quick, say, async (stage) => {
   const results: Record<string, Result> = {};
   for (const row of all.filter(({ name }) => wanted.includes(name))) {
     say(row.name);
-    results[row.name] = await row.run(stage);
+    const crew = new Crew();
+    // What a row started is no noise for the next one.
+    results[row.name] = await row.run({ ...stage, crew }).finally(() => crew.disband());
   }
   return runOf(stage.cluster.version, values.quick, results);
 });

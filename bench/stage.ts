@@ -3,7 +3,7 @@ import { findRival, type BuiltRival } from '../test/integration/client-go/find.j
 import { startControlPlane } from '../test/integration/control-plane.js';
 import { openReal } from '../test/integration/open.js';
 import type { Cluster } from '../test/integration/cluster.js';
-import { Crew } from '../test/integration/workers/crew.js';
+import type { Crew } from '../test/integration/workers/crew.js';
 
 export interface Stage {
   readonly cluster: Cluster;
@@ -41,7 +41,7 @@ export interface Row {
 export async function withStage<T>(
   isQuick: boolean,
   say: Stage['say'],
-  act: (stage: Stage) => Promise<T>,
+  act: (stage: Omit<Stage, 'crew'>) => Promise<T>,
 ): Promise<T> {
   const plane = await startControlPlane();
   if (plane.kind === 'none') throw new Error(plane.reason);
@@ -49,12 +49,10 @@ export async function withStage<T>(
     const found = await findRival();
     if (found.kind === 'none') say(found.reason);
     const cluster = await openReal(plane);
-    const crew = new Crew();
     try {
       const rival = found.kind === 'built' ? found : null;
-      return await act({ cluster, crew, rival, isQuick, say });
+      return await act({ cluster, rival, isQuick, say });
     } finally {
-      await crew.disband();
       await cluster.close();
     }
   } finally {

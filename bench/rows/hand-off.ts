@@ -26,7 +26,9 @@ interface Times {
 async function passOurs({ cluster, crew, isQuick }: Stage): Promise<Times> {
   const rounds = isQuick ? 100 : 400;
   const start = (): Promise<Worker<HolderCalls>> => crew.start('holder', cluster);
-  const puts = crew.start<PutCalls>('put', cluster, { leases: cluster.leases });
+  const puts = crew.start<PutCalls>('put', cluster, {
+    ...{ leases: cluster.leases, name: 'put-hand-off' },
+  });
   const [yardstick, one, other] = await Promise.all([puts, start(), start()]);
   const times: Times = { handOffs: [], puts: [], pacedPuts: [] };
   await yardstick.call('put', 50);
@@ -48,7 +50,7 @@ async function passOurs({ cluster, crew, isQuick }: Stage): Promise<Times> {
 
 async function passTheirs({ cluster, crew, rival, isQuick }: Stage): Promise<number[]> {
   if (rival === null) return [];
-  const limitMs = isQuick ? 40_000 : 240_000;
+  const limitMs = isQuick ? 25_000 : 240_000;
   const lane = async (_: unknown, index: number): Promise<number[]> => {
     const start = (identity: string): Promise<Rival> =>
       Rival.start(crew, rival, cluster, { lease: `theirs-${index}`, identity, ...THEIRS });

@@ -12,7 +12,7 @@ const LONG_MS = 600_000;
 export function manyFor(isLong: boolean): Row {
   return {
     name: isLong ? 'many-long' : 'many',
-    run: (stage) => run(stage, isLong ? LONG_MS : stage.isQuick ? 15_000 : 60_000),
+    run: (stage) => run(stage, isLong ? LONG_MS : stage.isQuick ? 10_000 : 60_000),
   };
 }
 
@@ -34,7 +34,7 @@ async function run({ cluster, crew, say }: Stage, windowMs: number): Promise<Res
   });
   const perSecond = LOCKS / (TIMINGS.renewIntervalMs / 1_000);
   await puts.call('cpuOf', { count: 500, perSecond }, 60_000);
-  const putMs = await puts.call('cpuOf', { count: 2_000, perSecond }, 120_000);
+  const putMs = await puts.call('cpuOf', { count: 1_000, perSecond }, 120_000);
   await puts.kill();
   const ratio = report.cpuMs / putMs;
   const seconds = windowMs / 1_000;

@@ -11,7 +11,7 @@ const FOLLOWERS = 3;
 async function run({ cluster, crew, isQuick }: Stage): Promise<Result> {
   const blocks = isQuick ? 10 : 40;
   const [yardstick, worker] = await Promise.all([
-    crew.start<PutCalls>('put', cluster, { leases: cluster.leases }),
+    crew.start<PutCalls>('put', cluster, { leases: cluster.leases, name: 'put-alone' }),
     crew.start<HolderCalls>('holder', cluster),
   ]);
   const rounds = (count: number): Promise<void> => worker.call('rounds', { name: 'alone', count });
@@ -54,16 +54,18 @@ async function atRest({ cluster, crew, isQuick }: Pick<Stage, 'cluster' | 'crew'
   );
   for (const one of followers) void one.call('acquire', 'rest', 120_000).catch(() => undefined);
   await sleep(3_000);
-  const seconds = isQuick ? 20 : 60;
-  const { counts } = await countDuring(cluster, () => sleep(seconds * 1_000));
-  const others = counts.GET + counts.LIST + counts.POST + counts.PATCH + counts.DELETE;
-  const perSecond = counts.PUT / seconds;
+  const windowMs = isQuick ? 13_000 : 61_000;
+  const { counts, changes, seconds } = await countDuring(cluster, () => sleep(windowMs));
+  // What is no renewal that was seen is somebody else's. From renewal to renewal, so that no edge counts.
+  const others = Object.values(counts).reduce((a, b) => a + b, 0) - changes.length;
+  const spanMs = (changes.at(-1)?.at ?? NaN) - (changes[0]?.at ?? NaN);
+  const perSecond = (changes.length - 1) / (spanMs / 1_000);
   return [
     {
       figure: `requests per second at rest, a leader and ${FOLLOWERS} followers: leader; followers`,
       goal: '≤ 0.5; 0',
-      measured: `${perSecond.toFixed(2)}; ${others / seconds}`,
-      isMet: perSecond <= 0.55 && others === 0,
+      measured: `${perSecond.toFixed(3)}; ${(others / seconds).toFixed(2)}`,
+      isMet: perSecond <= 0.5 && others === 0,
       rival: `client-go: ${(0.5 + 0.3125 * FOLLOWERS).toFixed(2)} by its timings`,
     },
   ];

@@ -10,11 +10,13 @@ import { now } from './time.js';
 export interface PutSettings {
   /** Path of the Leases of a namespace. */
   readonly leases: string;
+  /** Of its Lease. */
+  readonly name?: string;
 }
 
 export type PutCalls = typeof calls;
 
-const { leases } = settings() as PutSettings;
+const { leases, name = 'yardstick' } = settings() as PutSettings;
 const client = await connect();
 let lease = await create();
 
@@ -25,7 +27,7 @@ const calls = {
     for (let n = 0; n < count; n++) {
       const spec = { holderIdentity: `yardstick-${n}`, leaseDurationSeconds: 15 };
       const startedAt = now();
-      const { status, body } = await client.request('PUT', `${leases}/yardstick`, {
+      const { status, body } = await client.request('PUT', `${leases}/${name}`, {
         ...lease,
         spec,
       });
@@ -54,7 +56,7 @@ async function connect(): Promise<RawClient> {
 
 async function create(): Promise<Json> {
   const { status, body } = await client.request('POST', leases, {
-    metadata: { name: 'yardstick' },
+    metadata: { name },
   });
   if (status !== 201) throw new Error(`POST: ${status} ${JSON.stringify(body)}`);
   return body;
