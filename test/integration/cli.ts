@@ -42,7 +42,10 @@ export class Cli implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#children.filter(({ isAlive }) => isAlive).map((one) => one.stop()));
+    const alive = this.#children.filter(({ isAlive }) => isAlive);
+    // One that is stopped hears nothing else before.
+    for (const one of alive) one.signal('SIGCONT');
+    await Promise.all(alive.map((one) => one.stop()));
   }
 }
 
