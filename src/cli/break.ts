@@ -6,7 +6,7 @@ import { connect } from '../lease/kube/connect.js';
 import { keyOf, type Lease } from '../lease/record.js';
 import { addClusterOptions, addOutputOption, openCluster, type ClusterOptions } from './cluster.js';
 import { exitCodes } from './exit-codes.js';
-import { Seizure } from './seizure.js';
+import { Seizure, durationOf } from './seizure.js';
 import type { Context, Terminal } from './terminal.js';
 
 interface BreakArguments extends ClusterOptions {
@@ -56,7 +56,7 @@ async function breakLease(
   { terminal }: Context,
 ): Promise<number> {
   const { client, kubeConfig, namespace } = await openCluster(options, terminal);
-  const warn = ({ message }: Error): void => terminal.tell(`warning: ${message}`);
+  const warn = (warning: Error): void => terminal.warn(warning);
   const connection = await connect({ kubeConfig, clock: systemClock, warn });
   const letGo = systemClock.keepAlive();
   try {
@@ -95,9 +95,11 @@ function whyNot(lease: Lease | null, name: string, { ifToken }: BreakArguments):
 }
 
 /** Counted on our own clock from when the server had confirmed: the holder's last renewal was sent before. */
-async function sitOut({ record }: Lease, terminal: Terminal): Promise<void> {
-  const durationMs = record.durationMs ?? 0;
-  terminal.tell(`taken from "${record.holder}", who may believe to hold it for ${durationMs} ms`);
+async function sitOut(lease: Lease, terminal: Terminal): Promise<void> {
+  const durationMs = durationOf(lease);
+  terminal.tell(
+    `taken from "${lease.record.holder}", who may believe to hold it for ${durationMs} ms`,
+  );
   await sleep(durationMs);
 }
 

@@ -43,7 +43,7 @@ export async function openCluster(
 ): Promise<Cluster> {
   const kubeConfig = await loadKubeConfig({ file: kubeconfig, context });
   const namespace = named ?? defaultNamespace(kubeConfig);
-  const onWarning = ({ message }: Error): void => terminal.tell(`warning: ${message}`);
+  const onWarning = (warning: Error): void => terminal.warn(warning);
   const client = new LeaseClient({ kubeConfig, namespace, identity, onWarning });
   return { client, kubeConfig, namespace };
 }

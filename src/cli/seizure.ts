@@ -2,16 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UnsupportedLeaseError, type SyncError } from '../errors.js';
 import { systemClock } from '../lease/clock.js';
+import { stampAfter, tenure, vacancy } from '../lease/protocol/step.js';
 import { keyOf, type Change, type Lease, type LeaseKey } from '../lease/record.js';
+import { resolveOptions } from '../options.js';
 import type { LeaseStore, Refused, Unknown, WriteOutcome } from '../lease/store.js';
 
 const LIMIT_MS = 5_000;
 /** A holder renews every few seconds, so races are lost now and then, not again and again. */
 const MOST_ATTEMPTS = 10;
 const PAUSE_MS = 250;
-/** Every write differs from the one before, also for whoever reads whole seconds. */
-const STAMP_STEP_MS = 1_000;
-const VACANT_MS = 1_000;
 const NOTHING = { labels: {}, annotations: {}, ownerReferences: [] };
 
 /**
@@ -46,7 +45,7 @@ export class Seizure {
       if (lease.mark?.nonce === this.#nonce) return before;
       if (!isWanted(lease)) return null;
       before = lease;
-      failure = failureOf(await this.#write(lease, this.#claimOf(lease)));
+      failure = failureOf(await this.#write(lease, this.#claim(lease)));
       if (failure !== null) await sleep(PAUSE_MS);
     }
     throw failure ?? new UnsupportedLeaseError(keyOf(this.#key), 'it changes too fast to be taken');
@@ -57,24 +56,21 @@ export class Seizure {
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       const lease = await this.#read();
       if (lease?.mark?.nonce !== this.#nonce) return;
-      const failure = failureOf(await this.#write(lease, vacant(lease)));
+      const { renewTime, transitions } = lease.record;
+      const vacant = vacancy(stampAfter(0, renewTime, systemClock.now()), transitions);
+      const failure = failureOf(await this.#write(lease, vacant));
       if (failure !== null) await sleep(PAUSE_MS);
     }
   }
 
-  #claimOf({ key, record, version }: Lease): Change {
+  #claim(lease: Lease): Change {
+    const { key, record, version } = lease;
     if (version === null) {
       throw new UnsupportedLeaseError(keyOf(key), 'its resourceVersion is no number');
     }
-    const now = stampAfter(record.renewTime);
-    const { durationMs, transitions } = record;
-    return {
-      record: {
-        ...{ holder: this.#identity, durationMs: durationMs ?? VACANT_MS },
-        ...{ acquireTime: now, renewTime: now, transitions: transitions + 1 },
-      },
-      mark: { nonce: this.#nonce, token: version },
-    };
+    const stamp = stampAfter(0, record.renewTime, systemClock.now());
+    const [identity, nonce, durationMs] = [this.#identity, this.#nonce, durationOf(lease)];
+    return tenure({ lease, version }, stamp, { identity, nonce, durationMs });
   }
 
   async #read(): Promise<Lease | null> {
@@ -89,6 +85,11 @@ export class Seizure {
   }
 }
 
+/** How long its holder may believe in it; where none is named, as long as ours do. */
+export function durationOf({ record }: Lease): number {
+  return record.durationMs ?? resolveOptions({}).leaseDurationMs;
+}
+
 function options() {
   return { deadline: systemClock.monotonic() + LIMIT_MS, limitMs: LIMIT_MS };
 }
@@ -98,14 +99,4 @@ function failureOf(outcome: WriteOutcome): SyncError | null {
   const { error } = outcome as Partial<Refused | Unknown>;
   if (outcome.kind === 'refused' && !outcome.transient) throw outcome.error;
   return error ?? null;
-}
-
-function vacant({ record }: Lease): Change {
-  const now = stampAfter(record.renewTime);
-  const times = { acquireTime: now, renewTime: now };
-  return { record: { ...record, ...times, holder: '', durationMs: VACANT_MS }, mark: null };
-}
-
-function stampAfter(renewTime: number | null): number {
-  return Math.max(Date.now(), (renewTime ?? 0) + STAMP_STEP_MS);
 }

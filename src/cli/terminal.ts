@@ -24,6 +24,11 @@ export class Terminal {
   tell(line: string): void {
     this.#stderr.write(`${NAME}: ${line}\n`);
   }
+
+  /** A matter that works and deserves a look. */
+  warn({ message }: Error): void {
+    this.tell(`warning: ${message}`);
+  }
 }
 
 /** What a command is given, and how it says what the program ends with. */

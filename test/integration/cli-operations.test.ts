@@ -146,6 +146,21 @@ describeEachCluster('metaparticle-sync break', (cluster) => {
   );
 });
 
+describeEachCluster('metaparticle-sync break, of a record without a duration', (cluster) => {
+  it('keeps it for as long as ours last', async () => {
+    await using cli = new Cli(cluster().kubeConfigFile);
+    const path = `${cluster().leases}/endless`;
+    const lease = { metadata: { name: 'endless' }, spec: { holderIdentity: 'somebody' } };
+    expect(await cluster().request('POST', cluster().leases, lease)).toMatchObject({ status: 201 });
+    const breaking = cli.start('break', 'endless', '--if-holder', 'somebody');
+    await breaking.told('may believe to hold it for 15000 ms');
+    const { body } = await cluster().request('GET', path);
+    expect(body.spec).toMatchObject({ leaseDurationSeconds: 15 });
+    expect(body.spec?.['holderIdentity']).not.toBe('');
+    await breaking.kill();
+  });
+});
+
 describeEachCluster('metaparticle-sync rbac', (cluster) => {
   it('prints the very rules of the examples, which are those that are needed', async () => {
     await using cli = new Cli(cluster().kubeConfigFile);

@@ -164,21 +164,33 @@ function vacatingStep(state: Vacating, now: Instant, terms: Terms): Step {
 
 function claim(state: Seeking, sight: Present, now: Instant, terms: Terms): Step {
   const stamp = stampAfter(state.lastStamp, null, now);
+  return write('claim', sight, stamp, tenure(sight, stamp, terms));
+}
+
+/** What a claim leaves behind; whether there may be one is decided before. */
+export function tenure(
+  sight: Pick<Present, 'lease' | 'version'>,
+  stamp: number,
+  terms: Pick<Terms, 'identity' | 'durationMs' | 'nonce'>,
+): Change {
   const transitions = Math.min(sight.lease.record.transitions + 1, MAX_TRANSITIONS);
-  return write('claim', sight, stamp, {
+  return {
     record: { ...held(terms), acquireTime: stamp, renewTime: stamp, transitions },
     // The version replaced: known before the write, so the write itself stores it; and any later
     // acquisition replaces this write's version or a newer one, also after a deletion.
     mark: { nonce: terms.nonce, token: sight.version },
-  });
+  };
 }
 
-function held(terms: Terms): Pick<LeaseRecord, 'holder' | 'durationMs'> {
-  return { holder: terms.identity, durationMs: terms.durationMs };
+function held({
+  identity,
+  durationMs,
+}: Pick<Terms, 'identity' | 'durationMs'>): Pick<LeaseRecord, 'holder' | 'durationMs'> {
+  return { holder: identity, durationMs };
 }
 
 /** The form of release that every other elector accepts at once: null or missing fields make some stick. */
-function vacancy(stamp: number, transitions: number): Change {
+export function vacancy(stamp: number, transitions: number): Change {
   const times = { acquireTime: stamp, renewTime: stamp };
   return {
     record: { holder: '', durationMs: VACANT_DURATION_MS, ...times, transitions },
@@ -190,7 +202,11 @@ function vacancy(stamp: number, transitions: number): Change {
  * Unique among our writes; and a second beyond the renewal it replaces, for readers that see whole seconds
  * and for a wall clock that stands still: identical bytes would be no write at all to the server.
  */
-function stampAfter(lastStamp: number, replaced: number | null, now: Instant): number {
+export function stampAfter(
+  lastStamp: number,
+  replaced: number | null,
+  now: Pick<Instant, 'wall'>,
+): number {
   return Math.floor(Math.max(now.wall, lastStamp + 1, (replaced ?? 0) + 1_000));
 }
 
