@@ -37,8 +37,13 @@ export function shutdownSignal(options: ShutdownOptions = {}): AbortSignal {
   return controller.signal;
 }
 
+/** As a shell tells the end of a program by a signal. */
+export function exitCodeOfSignal(signal: NodeJS.Signals): number {
+  return SIGNAL_BASE + constants.signals[signal];
+}
+
 function hear(signal: NodeJS.Signals, controller: AbortController): void {
-  if (controller.signal.aborted) process.exit(SIGNAL_BASE + constants.signals[signal]);
+  if (controller.signal.aborted) process.exit(exitCodeOfSignal(signal));
   controller.abort(new DOMException(`the process got ${signal}`, 'AbortError'));
 }
 

@@ -93,7 +93,17 @@ const house: House = {
   // A program of its own over the package: what it needs beyond that are requests and options.
   cli: {
     files: ['src/cli/'],
-    imports: ['errors', 'options', 'record', 'clock', 'protocol', 'store', 'kube', 'index'],
+    imports: [
+      'errors',
+      'options',
+      'shutdown',
+      'record',
+      'clock',
+      'protocol',
+      'store',
+      'kube',
+      'index',
+    ],
   },
   // An island: it must not share a mistake with the code that is tested on it.
   testing: { files: ['src/testing/'], imports: [] },

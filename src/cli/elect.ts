@@ -1,18 +1,14 @@
 import { Command, Option } from 'commander';
 import { Election, type Leading } from '../index.js';
+import { exitCodeOfSignal } from '../shutdown.js';
 import { parseDuration } from './arguments.js';
-import { Belief } from './belief.js';
-import { addClusterOptions, openCluster, type ClusterOptions } from './cluster.js';
-import { environmentOf } from './environment.js';
-import { Interruption, Interrupts, exitCodeOfSignal } from './interrupt.js';
+import { Interruption, type Interrupts } from './interrupt.js';
+import { Run, addRunOptions, type RunArguments } from './run.js';
 import type { Context } from './terminal.js';
-import { addTimingOptions, timingsOf, type TimingOptions } from './timings.js';
-import { Work } from './work.js';
+import type { Work } from './work.js';
 
-interface ElectArguments extends ClusterOptions, TimingOptions {
-  readonly identity?: string;
+interface ElectArguments extends RunArguments {
   readonly drainTimeout: number;
-  readonly verbose?: true;
 }
 
 const EXAMPLES = `
@@ -29,16 +25,13 @@ export function electCommand(context: Context): Command {
     .summary('run a command while leading')
     .description('Run a command while being the leader; start it again in the next term.')
     .argument('<name>', 'name of the election, which is that of its Lease')
-    .argument('<command...>', 'after --: what to run, with its arguments')
     .addOption(
       new Option('--drain-timeout <duration>', 'the lease is kept so long for a command that ends')
         .argParser(parseDuration)
         .default(30_000, '30s'),
     )
-    .option('--identity <name>', 'shown as the leader (default: POD_NAME, or host name and random)')
-    .option('-v, --verbose', 'tell who leads, and why a term ended')
     .addHelpText('after', EXAMPLES);
-  addTimingOptions(addClusterOptions(command));
+  addRunOptions(command, 'leader', 'tell who leads, and why a term ended');
   return command.action(async (name: string, work: string[], options: ElectArguments) => {
     context.end(await elect(name, work, options, context));
   });
@@ -50,29 +43,18 @@ async function elect(
   options: ElectArguments,
   { terminal }: Context,
 ): Promise<number> {
-  const timings = timingsOf(options);
-  using interrupts = new Interrupts();
-  const cluster = await openCluster(options, terminal);
-  const { client, namespace } = cluster;
-  using belief = new Belief(`${namespace}/${name}`);
-  const remark = (text: string): void => {
-    if (options.verbose) terminal.tell(`election ${namespace}/${name}: ${text}`);
-  };
+  await using run = await Run.open(name, command, options, terminal);
+  const remark = (text: string): void => run.remark(`election ${run.label}: ${text}`);
+  const { asked } = run.interrupts;
   const done = new AbortController();
   const ends: number[] = [];
   const election = new Election(name, {
-    client,
-    ...timings,
+    client: run.client,
+    ...run.timings,
     drainTimeoutMs: options.drainTimeout,
     onStartedLeading: async (term) => {
-      const environment = environmentOf(cluster, name, term.fencingToken);
-      const work = new Work({ command, environment }, terminal);
-      interrupts.passOnTo((signal) => {
-        // What was stopped goes on only under the lease.
-        if (signal !== 'SIGCONT' || election.isLeader()) work.signal(signal);
-      });
-      const graceMs = (): number => options.killAfter - belief.overMs;
-      const code = await endOf(work, term, graceMs, interrupts.asked);
+      const work = run.start(term.fencingToken, () => election.isLeader());
+      const code = await endOf(work, term, run);
       // A command that was ended for a loss is not what this program is asked about.
       if (!term.lostSignal.aborted) ends.push(code);
       if (!term.signal.aborted) done.abort();
@@ -80,27 +62,18 @@ async function elect(
     onStoppedLeading: (reason) => remark(`stopped leading, ${reason}`),
     onNewLeader: (leader) => remark(leader === null ? 'nobody leads' : `${leader} leads`),
   });
-  try {
-    remark('campaigns');
-    await election.run({ signal: AbortSignal.any([done.signal, interrupts.asked]) });
-  } finally {
-    await client.close();
-  }
-  return ends.at(-1) ?? exitCodeOf(interrupts);
+  remark('campaigns');
+  await election.run({ signal: AbortSignal.any([done.signal, asked]) });
+  return ends.at(-1) ?? exitCodeOf(run.interrupts);
 }
 
 /** Runs until it ends by itself, or has to. */
-function endOf(
-  work: Work,
-  { signal, lostSignal }: Leading,
-  graceMs: () => number,
-  asked: AbortSignal,
-): Promise<number> {
+function endOf(work: Work, { signal, lostSignal }: Leading, run: Run): Promise<number> {
   const windDown = (): void => {
     // Else the very signal that asked for it was passed on.
-    if (!asked.aborted) work.signal('SIGTERM');
+    if (!run.interrupts.asked.aborted) work.signal('SIGTERM');
   };
-  const kill = (): void => work.end(graceMs());
+  const kill = (): void => work.end(run.graceMs);
   signal.addEventListener('abort', windDown, { once: true });
   lostSignal.addEventListener('abort', kill, { once: true });
   return work.exited;

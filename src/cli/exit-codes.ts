@@ -25,9 +25,6 @@ export const exitCodes = {
   notFound: 127,
 } as const;
 
-/** A signal ends a program with this and its number, as shells tell it. */
-export const SIGNAL_BASE = 128;
-
 export const exitCodeOf: Readonly<Record<SyncErrorCode, number>> = {
   ERR_INVALID_OPTION: exitCodes.usage,
   ERR_ACQUIRE_TIMEOUT: exitCodes.notAcquired,

@@ -1,6 +1,3 @@
-import { constants } from 'node:os';
-import { SIGNAL_BASE } from './exit-codes.js';
-
 /** Those that ask a program to end. */
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 /** Those that say something else, which only the command knows. */
@@ -14,11 +11,6 @@ export class Interruption extends Error {
     super(`ended by ${signal}`);
     this.signal = signal;
   }
-}
-
-/** As a shell tells the end of a program by a signal. */
-export function exitCodeOfSignal(signal: NodeJS.Signals): number {
-  return SIGNAL_BASE + constants.signals[signal];
 }
 
 /**

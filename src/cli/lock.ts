@@ -1,21 +1,15 @@
 import { Command, Option } from 'commander';
 import { Lock, isSyncError, type LockHandle } from '../index.js';
 import { parseDuration, parseExitCode } from './arguments.js';
-import { Belief } from './belief.js';
-import { addClusterOptions, openCluster, type ClusterOptions } from './cluster.js';
-import { environmentOf } from './environment.js';
 import { exitCodes } from './exit-codes.js';
-import { Interrupts } from './interrupt.js';
+import type { Interrupts } from './interrupt.js';
+import { Run, addRunOptions, type RunArguments } from './run.js';
 import type { Context, Terminal } from './terminal.js';
-import { addTimingOptions, timingsOf, type TimingOptions } from './timings.js';
-import { Work } from './work.js';
 
-interface LockArguments extends ClusterOptions, TimingOptions {
-  readonly identity?: string;
+interface LockArguments extends RunArguments {
   readonly timeout?: number;
   readonly wait: boolean;
   readonly conflictExitCode: number;
-  readonly verbose?: true;
 }
 
 const EXAMPLES = `
@@ -36,7 +30,6 @@ export function lockCommand(context: Context): Command {
     .summary('run a command while holding a lock')
     .description('Run a command while holding the lock of that name; then release it.')
     .argument('<name>', 'name of the lock, which is that of its Lease')
-    .argument('<command...>', 'after --: what to run, with its arguments')
     .addOption(
       new Option('--timeout <duration>', 'give up after so long (default: never)')
         .argParser(parseDuration)
@@ -48,10 +41,8 @@ export function lockCommand(context: Context): Command {
         .argParser(parseExitCode)
         .default(exitCodes.notAcquired),
     )
-    .option('--identity <name>', 'shown as the holder (default: POD_NAME, or host name and random)')
-    .option('-v, --verbose', 'tell when the lock is asked for and acquired')
     .addHelpText('after', EXAMPLES);
-  addTimingOptions(addClusterOptions(command));
+  addRunOptions(command, 'holder', 'tell when the lock is asked for and acquired');
   return command.action(async (name: string, work: string[], options: LockArguments) => {
     context.end(await lock(name, work, options, context));
   });
@@ -63,36 +54,21 @@ async function lock(
   options: LockArguments,
   { terminal }: Context,
 ): Promise<number> {
-  const timings = timingsOf(options);
-  using interrupts = new Interrupts();
-  const cluster = await openCluster(options, terminal);
-  const { client, namespace } = cluster;
-  using belief = new Belief(`${namespace}/${name}`);
-  const remark = (text: string): void => {
-    if (options.verbose) terminal.tell(`lock ${namespace}/${name} ${text}`);
-  };
+  await using run = await Run.open(name, command, options, terminal);
+  const lock = new Lock(name, { client: run.client, ...run.timings });
   try {
-    remark('is asked for');
-    const handle = await acquire(new Lock(name, { client, ...timings }), options, interrupts);
+    run.remark(`lock ${run.label} is asked for`);
+    const handle = await acquire(lock, options, run.interrupts);
     if (handle === null) {
-      terminal.tell(`lock ${namespace}/${name} is held by somebody else`);
+      terminal.tell(`lock ${run.label} is held by somebody else`);
       return options.conflictExitCode;
     }
-    remark(`was acquired with token ${handle.fencingToken}`);
-    const environment = environmentOf(cluster, name, handle.fencingToken);
-    const work = new Work({ command, environment }, terminal);
-    interrupts.passOnTo((signal) => {
-      // What was stopped goes on only under the lock.
-      if (signal !== 'SIGCONT' || handle.isHeld()) work.signal(signal);
-    });
-    const graceMs = (): number => options.killAfter - belief.overMs;
-    return await endOf(work, handle, graceMs, terminal);
+    run.remark(`lock ${run.label} was acquired with token ${handle.fencingToken}`);
+    return await endOf(run, handle, terminal);
   } catch (error) {
     if (!isSyncError(error, 'ERR_ACQUIRE_TIMEOUT')) throw error;
     terminal.tell(error.message);
     return options.conflictExitCode;
-  } finally {
-    await client.close();
   }
 }
 
@@ -104,14 +80,10 @@ function acquire(
   return wait ? lock.acquire({ signal, timeoutMs: timeout }) : lock.tryAcquire({ signal });
 }
 
-/** Waits for the command under the lock, which ends it when it is lost. */
-async function endOf(
-  work: Work,
-  handle: LockHandle,
-  graceMs: () => number,
-  terminal: Terminal,
-): Promise<number> {
-  const onLoss = (): void => work.end(graceMs());
+/** Runs the command under the lock, and ends it when that is lost. */
+async function endOf(run: Run, handle: LockHandle, terminal: Terminal): Promise<number> {
+  const work = run.start(handle.fencingToken, () => handle.isHeld());
+  const onLoss = (): void => work.end(run.graceMs);
   handle.signal.addEventListener('abort', onLoss, { once: true });
   if (!handle.isHeld()) onLoss();
   const code = await work.exited;

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { exitCodes } from './exit-codes.js';
-import { exitCodeOfSignal } from './interrupt.js';
+import { exitCodeOfSignal } from '../shutdown.js';
 import type { Terminal } from './terminal.js';
 
 /** A command line, and what its environment has beside ours. */
