@@ -1,10 +1,10 @@
-import { ForbiddenError, isSyncError } from '../errors.js';
 import { systemClock } from '../lease/clock.js';
 import type { KubeConfigLike } from '../lease/kube/config.js';
 import { endpointOf } from '../lease/kube/connect.js';
 import type { Endpoint } from '../lease/kube/endpoint.js';
 import { failureOf, readStatus } from '../lease/kube/failure.js';
 import { parseJson } from '../lease/kube/json.js';
+import { isMissing } from '../lease/kube/store.js';
 import { StreamOpener, type StreamEnd, type StreamSink } from '../lease/kube/stream.js';
 import { Transport, type Answer, type Call } from '../lease/kube/transport.js';
 
@@ -46,18 +46,14 @@ export class Api implements Disposable {
    */
   async get(path: string, namespace: string, verb: 'get' | 'list'): Promise<Answer> {
     const answer = await this.send({ method: 'GET', path });
-    if (answer.status === 200 || isNone(answer)) return answer;
-    const status = readStatus(answer.body);
-    const { error } = failureOf(answer.status, status, {
-      ...{ verb: 'get', namespace, server: this.server },
-    });
-    if (!isSyncError(error, 'ERR_FORBIDDEN')) throw error;
-    throw new ForbiddenError(verb, 'leases', namespace || '(all)', status.message);
+    if (answer.status === 200 || isMissing(answer)) return answer;
+    const question = { verb, namespace: namespace || '(all)', server: this.server };
+    throw failureOf(answer.status, readStatus(answer.body), question).error;
   }
 
   /** A review of one's own rights: `null` when the server does not say. */
-  async may(verb: string, namespace: string, name?: string): Promise<boolean | null> {
-    const attributes = { namespace, verb, group: 'coordination.k8s.io', resource: 'leases', name };
+  async may(verb: string, namespace: string): Promise<boolean | null> {
+    const attributes = { namespace, verb, group: 'coordination.k8s.io', resource: 'leases' };
     const { status, body } = await this.send({
       method: 'POST',
       path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
@@ -79,8 +75,4 @@ export class Api implements Disposable {
   [Symbol.dispose](): void {
     this.#transport.close();
   }
-}
-
-function isNone({ status, body }: Answer): boolean {
-  return status === 404 && readStatus(body).reason === 'NotFound';
 }

@@ -1,7 +1,14 @@
 import { Command } from 'commander';
 import { addClusterOptions, addOutputOption, openCluster, type ClusterOptions } from './cluster.js';
 import { Api } from './api.js';
-import { checkAnswers, checkClock, checkHandOff, checkRights, type Finding } from './findings.js';
+import {
+  askRights,
+  checkAnswers,
+  checkClock,
+  checkHandOff,
+  checkRights,
+  type Finding,
+} from './findings.js';
 import { exitCodes } from './exit-codes.js';
 import { table } from './table.js';
 import type { Context, Terminal } from './terminal.js';
@@ -38,8 +45,9 @@ async function examine(options: DoctorArguments, { terminal }: Context): Promise
   found.push(...answers);
   if (answers.every(({ verdict }) => verdict !== 'failed')) {
     found.push(await checkClock(api));
-    const rights = await checkRights(api, cluster.namespace);
-    found.push(...rights, await checkHandOff(cluster, rights, options.readOnly === true));
+    const rights = await askRights(api, cluster.namespace);
+    found.push(...checkRights(rights, cluster.namespace));
+    found.push(await checkHandOff(cluster, rights, options.readOnly === true));
   }
   report(found, options.output, terminal);
   const hasFailed = found.some(({ verdict }) => verdict === 'failed');

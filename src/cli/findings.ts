@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LeaseClient, Lock, isSyncError } from '../index.js';
 import { asObject, asString, parseJson } from '../lease/kube/json.js';
 import { pathOf } from '../lease/kube/store.js';
@@ -70,36 +71,40 @@ const RIGHTS = [
   { verb: 'list', need: 'ok', without: 'needed for metaparticle-sync status without a name only' },
 ] as const;
 
-export async function checkRights(api: Api, namespace: string): Promise<Finding[]> {
-  const found: Finding[] = [];
-  for (const { verb, need, without } of RIGHTS) {
-    const check = `may ${verb}`;
-    const may = await api.may(verb, namespace);
-    if (may === true) found.push({ check, verdict: 'ok', detail: 'yes' });
-    else if (may === null) {
-      found.push({ check, verdict: 'skipped', detail: 'the API server does not say' });
-    } else {
-      const detail = `no: ${without}`;
-      const advice = `metaparticle-sync rbac -n ${namespace} prints the Role to apply`;
-      found.push({ check, verdict: need, detail, ...(need === 'ok' ? {} : { advice }) });
-    }
-  }
-  return found;
+type Verb = (typeof RIGHTS)[number]['verb'];
+/** Whether it is allowed; `null` when the API server does not say. */
+export type Rights = ReadonlyMap<Verb, boolean | null>;
+
+export async function askRights(api: Api, namespace: string): Promise<Rights> {
+  const rights = new Map<Verb, boolean | null>();
+  for (const { verb } of RIGHTS) rights.set(verb, await api.may(verb, namespace));
+  return rights;
 }
 
+export function checkRights(rights: Rights, namespace: string): Finding[] {
+  return RIGHTS.map(({ verb, need, without }) => {
+    const check = `may ${verb}`;
+    const may = rights.get(verb);
+    if (may === true) return { check, verdict: 'ok', detail: 'yes' };
+    if (may !== false) return { check, verdict: 'skipped', detail: 'the API server does not say' };
+    const advice = `metaparticle-sync rbac -n ${namespace} prints the Role to apply`;
+    const detail = `no: ${without}`;
+    return { check, verdict: need, detail, ...(need === 'ok' ? {} : { advice }) };
+  });
+}
+
+const FOR_HAND_OFF = ['get', 'update', 'create', 'delete'] as const;
 const SLOW_HAND_OFF_MS = 1_000;
 const HAND_OFF_LIMIT_MS = 20_000;
 
 /** On a Lease of its own, which it deletes: where that is not allowed, none is made. */
 export async function checkHandOff(
   { kubeConfig, namespace }: Cluster,
-  rights: readonly Finding[],
+  rights: Rights,
   isReadOnly: boolean,
 ): Promise<Finding> {
   const check = 'hand-off';
-  const lacks = ['get', 'update', 'create', 'delete'].filter((verb) =>
-    rights.some(({ check: right, detail }) => right === `may ${verb}` && detail.startsWith('no:')),
-  );
+  const lacks = FOR_HAND_OFF.filter((verb) => rights.get(verb) === false);
   if (isReadOnly) return { check, verdict: 'skipped', detail: 'nothing is to be written' };
   if (lacks.length > 0) {
     return { check, verdict: 'skipped', detail: `it takes the right to ${lacks.join(', ')}` };
@@ -127,7 +132,7 @@ async function handOff(first: Lock, second: Lock): Promise<number> {
   for (let round = 0; round < 2; round++) {
     const held = await first.acquire({ timeoutMs });
     const waiting = second.acquire({ timeoutMs });
-    await new Promise((resolve) => setTimeout(resolve, SLOW_HAND_OFF_MS / 2));
+    await sleep(SLOW_HAND_OFF_MS / 2);
     const begun = performance.now();
     await held.release();
     const next = await waiting;

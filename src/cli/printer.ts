@@ -1,3 +1,4 @@
+import { keyOf } from '../lease/record.js';
 import type { LeaseStatus } from './leases.js';
 import { age, table } from './table.js';
 import type { Terminal } from './terminal.js';
@@ -24,22 +25,27 @@ export class Printer {
     else this.#printTable(all, true);
   }
 
-  /** Those of which something else than their renewal is new: a line each, JSON as well. */
+  /** A line for each of which something else than its renewal is new, and for each that is gone. */
   printChanges(all: readonly LeaseStatus[]): void {
-    const changed = all.filter((one) => this.#told.get(keyOf(one)) !== gistOf(one));
+    for (const one of all) this.printChange(one);
     const names = new Set(all.map(keyOf));
-    const gone = [...this.#told.keys()].filter((key) => !names.has(key));
-    this.#told = new Map(all.map((one) => [keyOf(one), gistOf(one)]));
-    if (this.#output === 'table') {
-      this.#printTable(changed, false);
-      for (const key of gone) this.#terminal.print(`${key} was deleted`);
-      return;
-    }
-    for (const one of changed) this.#terminal.print(JSON.stringify(one));
-    for (const key of gone) {
-      const [namespace, name] = key.split('/');
-      this.#terminal.print(JSON.stringify({ namespace, name, state: 'deleted' }));
-    }
+    for (const key of this.#told.keys()) if (!names.has(key)) this.printDeletion(key);
+  }
+
+  printChange(one: LeaseStatus): void {
+    const gist = gistOf(one);
+    if (this.#told.get(keyOf(one)) === gist) return;
+    this.#told.set(keyOf(one), gist);
+    if (this.#output === 'json') this.#terminal.print(JSON.stringify(one));
+    else this.#printTable([one], false);
+  }
+
+  /** @param key `namespace/name` */
+  printDeletion(key: string): void {
+    if (!this.#told.delete(key)) return;
+    const [namespace, name] = key.split('/');
+    const deleted = JSON.stringify({ namespace, name, state: 'deleted' });
+    this.#terminal.print(this.#output === 'json' ? deleted : `${key} was deleted`);
   }
 
   #printTable(all: readonly LeaseStatus[], hasHeading: boolean): void {
@@ -50,10 +56,6 @@ export class Printer {
     });
     for (const row of table(hasHeading ? [heading, ...rows] : rows)) this.#terminal.print(row);
   }
-}
-
-function keyOf({ namespace, name }: LeaseStatus): string {
-  return `${namespace}/${name}`;
 }
 
 function gistOf({ holder, kind, state, token }: LeaseStatus): string {

@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readEvent } from '../lease/kube/event.js';
-import { parseJson } from '../lease/kube/json.js';
+import { asObject, parseJson } from '../lease/kube/json.js';
 import { LineSplitter } from '../lease/kube/lines.js';
 import { pathOf } from '../lease/kube/store.js';
 import { decodeLease } from '../lease/kube/wire.js';
@@ -71,7 +70,7 @@ async function watch(look: Look, printer: Printer, signal: AbortSignal): Promise
   const timer = setInterval(() => printer.printChanges(look.now()), TICK_MS);
   try {
     for (;;) {
-      await look.follow(() => printer.printChanges(look.now()), signal);
+      await look.follow(printer, signal);
       if (signal.aborted) return;
       printer.printChanges(await look.list());
     }
@@ -117,18 +116,15 @@ class Look {
 
   /** As of now, by the API server's clock. */
   now(): LeaseStatus[] {
-    const now = Date.now() + this.#clockOffsetMs;
+    const now = this.#serverNow();
     const sorted = [...this.#leases].sort(([a], [b]) => (a < b ? -1 : 1));
     return sorted.map(([, lease]) => statusOf(lease, now));
   }
 
   /** Hears of changes until the connection ends. Where no watch is to be had, one look every two seconds does. */
-  async follow(onChange: () => void, signal: AbortSignal): Promise<void> {
+  async follow(printer: Printer, signal: AbortSignal): Promise<void> {
     const lines = new LineSplitter(
-      (line) => {
-        this.#hear(line);
-        onChange();
-      },
+      (line) => this.#hear(line, printer),
       () => undefined,
     );
     const query = new URLSearchParams({
@@ -141,12 +137,22 @@ class Look {
       await sleep(2 * TICK_MS, undefined, { signal }).catch(() => undefined);
   }
 
-  #hear(line: string): void {
-    const event = readEvent(line, () => true);
-    if (event.kind !== 'lease') return;
-    const lease = decodeLease((parseJson(line) as { object: unknown }).object);
+  /** Bookmarks and errors are about no lease. */
+  #hear(line: string, printer: Printer): void {
+    const { type, object } = asObject(parseJson(line));
+    const lease = decodeLease(object);
     if (lease === null) return;
-    if (event.news.kind === 'absent') this.#leases.delete(keyOf(lease.key));
-    else this.#leases.set(keyOf(lease.key), lease);
+    const key = keyOf(lease.key);
+    if (type === 'DELETED') {
+      this.#leases.delete(key);
+      printer.printDeletion(key);
+    } else {
+      this.#leases.set(key, lease);
+      printer.printChange(statusOf(lease, this.#serverNow()));
+    }
+  }
+
+  #serverNow(): number {
+    return Date.now() + this.#clockOffsetMs;
   }
 }

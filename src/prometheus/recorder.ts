@@ -49,14 +49,14 @@ export class Recorder {
     const labels = labelsOf(message.lease);
     const attempt = this.#attemptOf(message.nonce);
     const detail = message.detail as EventDetail;
-    this.#course(attempt, detail, labels);
-    this.#requests(attempt, detail, labels);
+    const now = performance.now();
+    this.#course(attempt, detail, labels, now);
+    this.#requests(attempt, detail, labels, now);
     if (detail.after.kind === 'over') this.#attempts.delete(message.nonce);
   }
 
   /** From the wish to the end. */
-  #course(attempt: Attempt, { before, after }: EventDetail, labels: Labels): void {
-    const now = performance.now();
+  #course(attempt: Attempt, { before, after }: EventDetail, labels: Labels, now: number): void {
     const { status, acquireWait, handOff, held, losses } = this.#metrics;
     if (after.kind === 'seeking') {
       attempt.vacantAt = isVacant(after) ? (attempt.vacantAt ?? now) : null;
@@ -76,8 +76,12 @@ export class Recorder {
     }
   }
 
-  #requests(attempt: Attempt, { event, before, after }: EventDetail, labels: Labels): void {
-    const now = performance.now();
+  #requests(
+    attempt: Attempt,
+    { event, before, after }: EventDetail,
+    labels: Labels,
+    now: number,
+  ): void {
     const { conflicts, watchBreaks, renewal, validity } = this.#metrics;
     if (event.type === 'sent' && before.kind === 'holding' && after.kind === 'holding') {
       const sentAt = after.writes.find(({ stamp }) => stamp === event.stamp)?.sentAt ?? null;

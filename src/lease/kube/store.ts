@@ -108,7 +108,7 @@ function isSuccess({ status }: Answer): boolean {
 }
 
 /** A 404 that is no Status is not about the lease: nobody must lose a lock over a proxy's error page. */
-function isMissing({ status, body }: Answer): boolean {
+export function isMissing({ status, body }: Pick<Answer, 'status' | 'body'>): boolean {
   return status === 404 && readStatus(body).reason === 'NotFound';
 }
 
