@@ -4,16 +4,13 @@ import type { Worker } from '../../test/integration/workers/crew.js';
 import { ms, percentile } from '../../test/integration/workers/figures.js';
 import type { HolderCalls } from '../../test/integration/workers/holder.js';
 import type { PutCalls } from '../../test/integration/workers/put.js';
-import { Rival } from '../../test/integration/workers/rival.js';
-import { now } from '../../test/integration/workers/time.js';
+import { resignations } from '../../test/integration/workers/resignations.js';
 import type { Result, Row, Stage } from '../stage.js';
 
 const COLD_ROUNDS = 5;
 const HELD_MS = 40;
 const PUTS_PER_BLOCK = 10;
-const LANES = 4;
-const THEIRS = { duration: '15s', deadline: '10s', retry: '2s', pause: '5s' };
-const THEIR_MEAN_SLEEP_MS = 3_200;
+const THEIR_TIME_MS = { quick: 25_000, full: 240_000 };
 
 interface Times {
   readonly handOffs: number[];
@@ -48,45 +45,18 @@ async function passOurs({ cluster, crew, isQuick }: Stage): Promise<Times> {
   return times;
 }
 
-async function passTheirs({ cluster, crew, rival, isQuick }: Stage): Promise<number[]> {
-  if (rival === null) return [];
-  const limitMs = isQuick ? 25_000 : 240_000;
-  const lane = async (_: unknown, index: number): Promise<number[]> => {
-    const start = (identity: string): Promise<Rival> =>
-      Rival.start(crew, rival, cluster, { lease: `theirs-${index}`, identity, ...THEIRS });
-    let leader = await start('one');
-    await leader.next('leading', 0);
-    let waiter = await start('other');
-    let waitingSince = 0;
-    const took: number[] = [];
-    const until = now() + limitMs;
-    while (now() < until) {
-      await waiter.next('get', (await waiter.next('campaigning', waitingSince)).at);
-      await sleep(Math.random() * THEIR_MEAN_SLEEP_MS);
-      const since = await leader.resign();
-      // A release of theirs may get lost; whoever resigned then leads again, and its lease has to run out.
-      const led = [waiter, leader].map((candidate) => candidate.next('leading', since));
-      for (const one of led) one.catch(() => undefined);
-      took.push((await Promise.race(led)).at - since);
-      waitingSince = since;
-      if (!leader.isLeading) [leader, waiter] = [waiter, leader];
-    }
-    await Promise.all([leader.kill(), waiter.kill()]);
-    return took;
-  };
-  return (await Promise.all(Array.from({ length: LANES }, lane))).flat();
-}
-
 async function run(stage: Stage): Promise<Result> {
   const { handOffs, puts, pacedPuts } = await passOurs(stage);
   stage.say('hand-offs of client-go');
-  const theirs = await passTheirs(stage);
+  const { cluster, crew, rival: program, isQuick } = stage;
+  const forMs = isQuick ? THEIR_TIME_MS.quick : THEIR_TIME_MS.full;
+  const theirs = program === null ? [] : await resignations(cluster, crew, program, forMs);
   const [p50, put, paced] = [handOffs, puts, pacedPuts].map((of) => percentile(of, 0.5)) as [
     ...[number, number, number],
   ];
   const tail = `p90 ${ms(percentile(handOffs, 0.9))}, p99 ${ms(percentile(handOffs, 0.99))}`;
   const theirP50 = percentile(theirs, 0.5);
-  const rival = stage.rival === null ? '' : `client-go: p50 ${ms(theirP50)}, n=${theirs.length}`;
+  const rival = program === null ? '' : `client-go: p50 ${ms(theirP50)}, n=${theirs.length}`;
   const figures = [
     {
       figure: 'raw PUT, p50: in a row; at the rhythm of hand-offs',
@@ -109,7 +79,7 @@ async function run(stage: Stage): Promise<Result> {
     ...{ isMet: theirP50 >= 100 * p50, rival },
   };
   const series = { 'this package': handOffs, 'client-go': theirs, 'raw PUT': puts };
-  return { figures: stage.rival === null ? figures : [...figures, faster], series };
+  return { figures: program === null ? figures : [...figures, faster], series };
 }
 
 export const handOff: Row = { name: 'hand-off', run };

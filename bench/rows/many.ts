@@ -1,8 +1,8 @@
 // A thousand locks in one process, and the processor time of a renewal beside that of a raw PUT.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PutCalls } from '../../test/integration/workers/put.js';
 import type { Result, Row, Stage } from '../stage.js';
 import type { ManyCalls, ManySettings } from '../workers/many.js';
-import type { PutsCalls } from '../workers/puts.js';
 
 const LOCKS = 1_000;
 const TIMINGS = { leaseDurationMs: 30_000, renewIntervalMs: 5_000 };
@@ -29,8 +29,8 @@ async function run({ cluster, crew, say }: Stage, windowMs: number): Promise<Res
   const report = await worker.call('end', undefined);
   await worker.call('release', undefined, 60_000);
   await worker.kill();
-  const puts = await crew.start<PutsCalls>('../../../bench/workers/puts', cluster, {
-    leases: cluster.leases,
+  const puts = await crew.start<PutCalls>('put', cluster, {
+    ...{ leases: cluster.leases, name: 'put-many' },
   });
   const perSecond = LOCKS / (TIMINGS.renewIntervalMs / 1_000);
   await puts.call('cpuOf', { count: 500, perSecond }, 60_000);

@@ -2,7 +2,6 @@
 import { afterAll, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sharedRival } from './client-go/find.js';
-import type { BuiltRival } from './client-go/find.js';
 import { describeEachCluster } from './cluster.js';
 import type { Cluster } from './cluster.js';
 import type { CandidateCalls } from './workers/candidate.js';
@@ -10,8 +9,7 @@ import { Crew } from './workers/crew.js';
 import type { Worker } from './workers/crew.js';
 import { isFull, ms, percentile, print } from './workers/figures.js';
 import type { PutCalls } from './workers/put.js';
-import { Rival } from './workers/rival.js';
-import { now } from './workers/time.js';
+import { resignations } from './workers/resignations.js';
 
 const ROUNDS = isFull ? 100 : 10;
 /** The first ones open connections. */
@@ -26,11 +24,7 @@ const COOLDOWN_MS = 1_000;
 const SETTLING_MS = 200;
 const MUCH_FASTER_THAN_POLLING_MS = 250;
 
-const THEIR_LANES = 4;
 const THEIR_TIME_MS = 180_000;
-/** Longer than client-go sleeps between two looks, which is 2 s × 2.2 at most. */
-const THEIR_COOLDOWN = '5s';
-const THEIR_MEAN_SLEEP_MS = 3_200;
 
 type Candidate = Worker<CandidateCalls>;
 
@@ -78,46 +72,6 @@ async function passOurs(cluster: Cluster, crew: Crew): Promise<Figures> {
   return figures;
 }
 
-/** Client-go's, with the timings of its users, several pairs beside each other: each mostly sleeps. */
-async function passTheirs(cluster: Cluster, crew: Crew, program: BuiltRival): Promise<number[]> {
-  const lanes = Array.from({ length: THEIR_LANES }, async (_, lane) => {
-    const start = (identity: string): Promise<Rival> =>
-      Rival.start(crew, program, cluster, {
-        ...{ lease: `succession-${lane}`, identity, pause: THEIR_COOLDOWN },
-        ...{ duration: '15s', deadline: '10s', retry: '2s' },
-      });
-    let leader = await start('one');
-    await leader.next('leading', 0);
-    let waiter = await start('other');
-    let waitingSince = 0;
-    const took: number[] = [];
-    const until = now() + THEIR_TIME_MS;
-    while (now() < until) {
-      await waiter.next('get', (await waiter.next('campaigning', waitingSince)).at);
-      await sleep(Math.random() * THEIR_MEAN_SLEEP_MS);
-      waitingSince = await leader.resign();
-      took.push((await ledBy(waiter, leader, waitingSince)) - waitingSince);
-      [leader, waiter] = [waiter, leader];
-    }
-    return took;
-  });
-  return (await Promise.all(lanes)).flat();
-}
-
-/**
- * When the waiter leads. A release of client-go's may get lost; who resigned then finds its own name in the
- * record after its pause, leads again, and has to resign once more.
- */
-async function ledBy(waiter: Rival, resigned: Rival, since: number): Promise<number> {
-  for (;;) {
-    const led = [waiter, resigned].map((one) => one.next('leading', since));
-    for (const one of led) one.catch(() => undefined);
-    const { at } = await Promise.race(led);
-    if (!resigned.isLeading) return at;
-    since = await resigned.resign();
-  }
-}
-
 function figuresOf(values: readonly number[]): string {
   const [p50, p99] = [percentile(values, 0.5), percentile(values, 0.99)];
   return `n=${values.length}, p50 ${ms(p50)}, p99 ${ms(p99)}`;
@@ -144,7 +98,7 @@ describeEachCluster('Succession', (getCluster) => {
       print('succession', cluster, `of client-go's candidates: skipped (${why})`);
       return;
     }
-    const theirs = await passTheirs(cluster, crew, program);
+    const theirs = await resignations(cluster, crew, program, THEIR_TIME_MS);
     const faster = (percentile(theirs, 0.5) / p50).toFixed(0);
     const title = `client-go ${program.version}, 15 s/10 s/2 s`;
     print('succession', cluster, `${title}: ${figuresOf(theirs)}; p50 is ${faster} × ours`);

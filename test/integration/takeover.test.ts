@@ -1,84 +1,16 @@
 // How long nobody leads when a leader is killed: ours beside client-go's, at the same time, by defaults.
 import { expect } from '@jest/globals';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { CandidateCalls } from './workers/candidate.js';
 import { isFull, ms, percentile, print } from './workers/figures.js';
 import { Observer } from './workers/observer.js';
-import { Rival } from './workers/rival.js';
 import { skipUnlessFull, tellWithRival } from './workers/story.js';
 import type { RivalStory } from './workers/story.js';
-import { now } from './workers/time.js';
+import { oursOf, takeovers, theirsOf } from './workers/takeovers.js';
 
 const DURATION_MS = 15_000;
 const MARGIN_MS = 2_000;
-const RENEW_INTERVAL_MS = 2_000;
 /** Two pairs of each kind, so that it takes half the time. */
-const LANES = 2;
-const ROUNDS = 5;
-/** Until the next one listens, and has seen a renewal: it counts from what it saw itself. */
-const SETTLING_MS = RENEW_INTERVAL_MS + 500;
-const TAKEOVER_LIMIT_MS = 60_000;
-const LIMIT_MS = ROUNDS * 40_000 + 60_000;
-
-/** A candidate of either kind. */
-interface Contender {
-  readonly identity: string;
-  /** When its first term began. */
-  leading(): Promise<number>;
-  kill(): Promise<unknown>;
-}
-
-type Start = (lease: string, identity: string) => Promise<Contender>;
-
-interface Takeover {
-  readonly sinceCommit: number;
-  readonly sinceKill: number;
-}
-
-function oursOf({ cluster, crew }: RivalStory): Start {
-  return async (name, identity) => {
-    const worker = await crew.start<CandidateCalls>('candidate', cluster, { name, identity });
-    await worker.call('start', undefined);
-    const leading = async (): Promise<number> => {
-      const { at } = await worker.call('term', 0, TAKEOVER_LIMIT_MS);
-      return at;
-    };
-    return { identity, leading, kill: () => worker.kill() };
-  };
-}
-
-function theirsOf({ cluster, crew, program }: RivalStory): Start {
-  return async (lease, identity) => {
-    const rival = await Rival.start(crew, program, cluster, { lease, identity });
-    const leading = async (): Promise<number> =>
-      (await rival.next('leading', 0, TAKEOVER_LIMIT_MS)).at;
-    return { identity, leading, kill: () => rival.kill() };
-  };
-}
-
-async function takeovers(start: Start, lease: string, observer: Observer): Promise<Takeover[]> {
-  let leader = await start(lease, `${lease}-0`);
-  await leader.leading();
-  const took: Takeover[] = [];
-  while (took.length < ROUNDS) {
-    const next = await start(lease, `${lease}-${took.length + 1}`);
-    await sleep(SETTLING_MS + Math.random() * RENEW_INTERVAL_MS);
-    const killedAt = now();
-    await leader.kill();
-    const at = await next.leading();
-    const { identity } = leader;
-    const last = observer.of(lease).findLast(({ holder }) => holder === identity);
-    took.push({ sinceCommit: at - (last?.at ?? NaN), sinceKill: at - killedAt });
-    leader = next;
-  }
-  await leader.kill();
-  return took;
-}
-
-async function lanes(start: Start, kind: string, observer: Observer): Promise<Takeover[]> {
-  const each = Array.from({ length: LANES }, (_, n) => takeovers(start, `${kind}-${n}`, observer));
-  return (await Promise.all(each)).flat();
-}
+const SIZE = { rounds: 5, lanes: 2 };
+const LIMIT_MS = SIZE.rounds * 40_000 + 60_000;
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -92,8 +24,8 @@ function describe(values: readonly number[]): string {
 async function compare(of: RivalStory): Promise<void> {
   const observer = await Observer.open(of.cluster);
   const [ours, theirs] = await Promise.all([
-    lanes(oursOf(of), 'ours', observer),
-    lanes(theirsOf(of), 'client-go', observer),
+    takeovers(oursOf(of), 'ours', observer, SIZE),
+    takeovers(theirsOf(of, of.program), 'client-go', observer, SIZE),
   ]).finally(() => observer.close());
   for (const [kind, took] of [
     ['ours', ours],

@@ -2,6 +2,7 @@
 // yardstick, without a line of the package.
 import { KubeConfig } from '@kubernetes/client-node';
 import type { RequestOptions } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RawClient } from '../raw.js';
 import type { Json } from '../raw.js';
 import { serve, settings } from './serve.js';
@@ -25,21 +26,35 @@ const calls = {
   put: async (count: number): Promise<number[]> => {
     const took: number[] = [];
     for (let n = 0; n < count; n++) {
-      const spec = { holderIdentity: `yardstick-${n}`, leaseDurationSeconds: 15 };
       const startedAt = now();
-      const { status, body } = await client.request('PUT', `${leases}/${name}`, {
-        ...lease,
-        spec,
-      });
+      await replace(n);
       took.push(now() - startedAt);
-      if (status !== 200) throw new Error(`PUT: ${status} ${JSON.stringify(body)}`);
-      lease = body;
     }
     return took;
+  },
+
+  /** @returns processor time of this process per PUT, milliseconds, at so many a second */
+  cpuOf: async ({ count, perSecond }: { count: number; perSecond: number }): Promise<number> => {
+    const before = process.cpuUsage();
+    const begunAt = now();
+    for (let n = 0; n < count; n++) {
+      const waitMs = begunAt + (n * 1_000) / perSecond - now();
+      if (waitMs > 0) await sleep(waitMs);
+      await replace(n);
+    }
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1_000 / count;
   },
 };
 
 serve(calls);
+
+async function replace(n: number): Promise<void> {
+  const spec = { holderIdentity: `yardstick-${n}`, leaseDurationSeconds: 15 };
+  const { status, body } = await client.request('PUT', `${leases}/${name}`, { ...lease, spec });
+  if (status !== 200) throw new Error(`PUT: ${status} ${JSON.stringify(body)}`);
+  lease = body;
+}
 
 async function connect(): Promise<RawClient> {
   const config = new KubeConfig();
