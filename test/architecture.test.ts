@@ -29,6 +29,7 @@ const house: House = {
         'src/lease/view.ts',
         'src/lease/turns.ts',
         'src/lease/alarm.ts',
+        'src/lease/journal.ts',
         'src/lease/renewal.ts',
         'src/lease/ports.ts',
       ],

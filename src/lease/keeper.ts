@@ -1,18 +1,16 @@
-import debug from 'debug';
-import { publishEvent, publishStep, type Subject } from '../diagnostics.js';
 import { LockLostError, type LossReason, type SyncError } from '../errors.js';
 import { Alarm } from './alarm.js';
+import { Journal } from './journal.js';
 import { advance } from './protocol/advance.js';
 import { isHeld } from './protocol/holding.js';
 import { seek } from './protocol/seeking.js';
 import type { Event, Over, Request, State, Step, Terms, Verdict, Write } from './protocol/state.js';
 import { beliefMs, nextStep, requestBudget } from './protocol/step.js';
 import { keyOf } from './record.js';
+import type { Instant } from './clock.js';
 import { RenewalUnderWay } from './renewal.js';
 import type { Decoration, Outcome, RequestOptions } from './store.js';
 import type { KeeperHooks, KeeperPorts } from './ports.js';
-
-const log = debug('metaparticle:sync:keeper');
 
 const undecorated: Decoration = { labels: {}, annotations: {}, ownerReferences: [] };
 
@@ -26,7 +24,7 @@ export class Keeper {
   readonly #hooks: KeeperHooks;
   readonly #loss = new AbortController();
   readonly #alarm: Alarm;
-  readonly #subject: Subject;
+  readonly #journal: Journal;
   readonly #leave: () => void;
   readonly #ended: Promise<void>;
   #end: () => void = () => undefined;
@@ -46,9 +44,11 @@ export class Keeper {
     this.#hooks = hooks;
     this.#ended = new Promise((resolve) => (this.#end = resolve));
     const { view, clock } = ports;
-    this.#subject = { key: view.key, identity: terms.identity, nonce: terms.nonce };
+    this.#journal = new Journal(view.key, terms);
     this.#alarm = new Alarm(view, terms, (warning) => ports.warn(warning));
-    this.#state = seek(view.sight, clock.now(), view.holdOffMs(terms.identity));
+    const now = clock.now();
+    this.#state = seek(view.sight, now, view.holdOffMs(terms.identity));
+    this.#journal.begins(this.#state, now, terms);
     this.#leave = view.join({
       nonce: terms.nonce,
       news: () => this.#news(),
@@ -134,8 +134,7 @@ export class Keeper {
     const now = this.#ports.clock.now();
     const after = advance(before, event, now, this.#terms);
     this.#state = after;
-    log('%s %s: %s -> %s', keyOf(this.#ports.view.key), event.type, before.kind, after.kind);
-    publishEvent(this.#subject, event, before, after);
+    this.#journal.event(event, before, after, now);
     if (before.kind === 'seeking' && after.kind === 'holding') {
       this.#token = after.token;
       this.#hooks.acquired();
@@ -168,7 +167,7 @@ export class Keeper {
         const step = this.#renewal.orWait(wanted, beliefMs(this.#state, now));
         if (step.do === 'end') return;
         if (step.do === 'wait') return this.#sleep(step.ms);
-        this.#perform(step);
+        this.#perform(step, now);
       }
     } finally {
       this.#isPumping = false;
@@ -182,9 +181,8 @@ export class Keeper {
     this.#cancelTimer = this.#ports.clock.after(ms, () => this.#dispatch({ type: 'tick' }));
   }
 
-  #perform(step: Exclude<Step, { do: 'wait' | 'end' }>): void {
-    publishStep(this.#subject, step, this.#state);
-    log('%s does %s', keyOf(this.#ports.view.key), step.do);
+  #perform(step: Exclude<Step, { do: 'wait' | 'end' }>, now: Instant): void {
+    this.#journal.step(step, this.#state, now);
     switch (step.do) {
       case 'fail':
         this.#hooks.failed(step.error);
