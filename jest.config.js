@@ -4,6 +4,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^@metaparticle/sync$': '<rootDir>/src/index.ts',
+    '^@metaparticle/sync/opentelemetry$': '<rootDir>/src/opentelemetry/index.ts',
     '^@metaparticle/sync/prometheus$': '<rootDir>/src/prometheus/index.ts',
     '^@metaparticle/sync/testing$': '<rootDir>/src/testing/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',

@@ -1,4 +1,4 @@
-import { channel } from 'node:diagnostics_channel';
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Event, State, Step } from './lease/protocol/state.js';
 import { keyOf, type LeaseKey } from './lease/record.js';
 
@@ -59,6 +59,24 @@ export interface Subject {
 
 const steps = channel(diagnosticsChannels.step);
 const events = channel(diagnosticsChannels.event);
+
+/** Who is told of everything. */
+export interface DiagnosticsListener {
+  step(message: StepMessage): void;
+  event(message: EventMessage): void;
+}
+
+/** Tells the listener from now on, until the returned function is called. */
+export function listen(listener: DiagnosticsListener): () => void {
+  const onStep = (message: unknown): void => listener.step(message as StepMessage);
+  const onEvent = (message: unknown): void => listener.event(message as EventMessage);
+  subscribe(diagnosticsChannels.step, onStep);
+  subscribe(diagnosticsChannels.event, onEvent);
+  return () => {
+    unsubscribe(diagnosticsChannels.step, onStep);
+    unsubscribe(diagnosticsChannels.event, onEvent);
+  };
+}
 
 /** Costs one property read while nobody listens. */
 export function publishStep(

@@ -84,11 +84,16 @@ export function resolveOptions(
   checkTimings(options);
   checkMetadata(options);
   for (const flag of ['deleteOnRelease', 'trustServerClock', 'keepProcessAlive'] as const) {
-    if (typeof options[flag] !== 'boolean') fail(flag, options[flag], 'must be true or false');
+    checkFlag(flag, options[flag]);
   }
   if (options.namespace !== undefined) checkNamespace(options.namespace);
   if (options.identity !== undefined) checkIdentity(options.identity);
   return options;
+}
+
+/** @throws InvalidOptionError */
+export function checkFlag(name: string, value: unknown): void {
+  if (typeof value !== 'boolean') fail(name, value, 'must be true or false');
 }
 
 /** @throws InvalidOptionError for an option that does not exist, with those that do */

@@ -99,6 +99,7 @@ describe('the packed package', () => {
     expect(Object.keys(analysis.entrypoints)).toEqual([
       '.',
       './testing',
+      './opentelemetry',
       './prometheus',
       './package.json',
     ]);

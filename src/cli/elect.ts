@@ -9,6 +9,7 @@ import type { Work } from './work.js';
 
 interface ElectArguments extends RunArguments {
   readonly drainTimeout: number;
+  readonly recordEvents?: true;
 }
 
 const EXAMPLES = `
@@ -30,6 +31,7 @@ export function electCommand(context: Context): Command {
         .argParser(parseDuration)
         .default(30_000, '30s'),
     )
+    .option('--record-events', 'write Kubernetes Events: who became leader, who stopped leading')
     .addHelpText('after', EXAMPLES);
   addRunOptions(command, 'leader', 'tell who leads, and why a term ended');
   return command.action(async (name: string, work: string[], options: ElectArguments) => {
@@ -52,6 +54,7 @@ async function elect(
     client: run.client,
     ...run.timings,
     drainTimeoutMs: options.drainTimeout,
+    recordEvents: options.recordEvents,
     onStartedLeading: async (term) => {
       const work = run.start(term.fencingToken, () => election.isLeader());
       const code = await endOf(work, term, run);

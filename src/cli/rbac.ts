@@ -23,6 +23,7 @@ export function rbacCommand(context: Context): Command {
     .option('--names <name...>', 'of locks and elections (default: all of the namespace)')
     .option('--delete', 'for the option deleteOnRelease')
     .option('--list', 'for metaparticle-sync status')
+    .option('--events', 'for the option recordEvents')
     .addHelpText('after', EXAMPLES);
   addOutputOption(command, ['yaml', 'json']);
   return command.action(async (options: RoleArguments & { readonly output: 'yaml' | 'json' }) => {

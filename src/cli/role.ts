@@ -12,6 +12,8 @@ export interface RoleArguments {
   readonly delete?: true;
   /** For `metaparticle-sync status`. */
   readonly list?: true;
+  /** For `recordEvents`. */
+  readonly events?: true;
 }
 
 type Manifest = Readonly<Record<string, unknown>>;
@@ -34,7 +36,13 @@ export function manifestsOf(options: RoleArguments): readonly Manifest[] {
   ];
 }
 
-function rulesOf({ names = [], delete: deletes, list }: RoleArguments): readonly Manifest[] {
+function rulesOf({ events, ...options }: RoleArguments): readonly Manifest[] {
+  const leases = leaseRules(options);
+  const recording = { apiGroups: [''], resources: ['events'], verbs: ['create'] };
+  return events === true ? [...leases, recording] : leases;
+}
+
+function leaseRules({ names = [], delete: deletes, list }: RoleArguments): readonly Manifest[] {
   const leases = { apiGroups: ['coordination.k8s.io'], resources: ['leases'] };
   const verbs = ['get', 'update', 'watch', ...(deletes === true ? ['delete'] : [])];
   // What is yet to be created has no name that could be compared, and lists of a namespace have none either.

@@ -11,7 +11,8 @@ import type { LeaseView } from '../lease/view.js';
 import { Wait } from '../lease/wait.js';
 import type { ResolvedOptions } from '../options.js';
 import { leaderOf, onLeader, type Leader } from './observer.js';
-import type { ElectionCallbacks } from './options.js';
+import type { ElectionCallbacks, ResolvedElection } from './options.js';
+import { Remarks } from './remarks.js';
 import { Term } from './term.js';
 
 /** Pause before campaigning again after a refusal that may pass. */
@@ -25,7 +26,9 @@ export class Candidacy {
   readonly #options: ResolvedOptions;
   readonly #callbacks: ElectionCallbacks;
   readonly #drainTimeoutMs: number;
+  readonly #recordsEvents: boolean;
   #view: LeaseView | null = null;
+  #remarks: Remarks | null = null;
   #term: Term | null = null;
   #campaigning: Keeper | null = null;
   #cooldown: Promise<void>;
@@ -37,9 +40,7 @@ export class Candidacy {
   constructor(
     name: string,
     client: LeaseClient,
-    options: ResolvedOptions,
-    callbacks: ElectionCallbacks,
-    drainTimeoutMs: number,
+    { lease, callbacks, drainTimeoutMs, recordEvents }: ResolvedElection,
     work: Promise<void>,
   ) {
     this.#cooldown = work;
@@ -47,9 +48,10 @@ export class Candidacy {
     this.#name = name;
     this.#client = client;
     this.#host = hostOf(client);
-    this.#options = options;
+    this.#options = lease;
     this.#callbacks = callbacks;
     this.#drainTimeoutMs = drainTimeoutMs;
+    this.#recordsEvents = recordEvents;
   }
 
   /** The last leading callback: no other may start before it has settled. */
@@ -77,6 +79,7 @@ export class Candidacy {
     } finally {
       this.#isOver = true;
       for (const cancel of this.#pauses) cancel();
+      await this.#remarks?.settled;
       wait.done();
       letGo?.();
     }
@@ -95,6 +98,10 @@ export class Candidacy {
   async #takePart(wait: Wait): Promise<void> {
     const { connection, view } = await enter(this.#client, this.#options, this.#name, wait);
     this.#view = view;
+    if (this.#recordsEvents) {
+      const { identity = this.#client.identity } = this.#options;
+      this.#remarks = new Remarks(connection.events, view, identity);
+    }
     const stopTelling = onLeader(view, this.#newLeaderTeller());
     try {
       for (;;) {
@@ -152,6 +159,7 @@ export class Candidacy {
           term = new Term(keeper, this.#callbacks);
           this.#term = term;
           resolve(term);
+          this.#remarks?.started();
           term.start();
           this.#work = term.settled;
           void term.settled.then(this.#host.overruns.begin(term.workOn(keyOf(view.key))));
@@ -174,6 +182,7 @@ export class Candidacy {
     wait.signal.addEventListener('abort', drain, { once: true });
     if (wait.signal.aborted) drain();
     await term.over;
+    this.#remarks?.stopped();
     this.#term = null;
     wait.signal.removeEventListener('abort', drain);
     // No new term while the work of the old one goes on; but to end we do not wait for it any longer.

@@ -53,15 +53,7 @@ export class Election {
     if (this.#candidacy !== null) {
       throw new InvalidOptionError('run', this.name, 'runs already for this election');
     }
-    const { lease, callbacks, drainTimeoutMs } = this.#resolved;
-    this.#candidacy = new Candidacy(
-      this.name,
-      this.#getClient(),
-      lease,
-      callbacks,
-      drainTimeoutMs,
-      this.#work,
-    );
+    this.#candidacy = new Candidacy(this.name, this.#getClient(), this.#resolved, this.#work);
     try {
       await this.#candidacy.run(options.signal);
     } finally {

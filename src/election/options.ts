@@ -1,6 +1,7 @@
 import type { LeaseClient } from '../client.js';
 import {
   checkDuration,
+  checkFlag,
   checkFunction,
   resolveOptions,
   type LeaseOptions,
@@ -45,26 +46,34 @@ export interface ElectionOptions extends LeaseOptions, ElectionCallbacks {
   readonly client?: LeaseClient | undefined;
   /** How long a callback may go on after `signal`, led and renewed, before belief ends. @defaultValue 30 000 */
   readonly drainTimeoutMs?: number | undefined;
+  /**
+   * Write Kubernetes Events about the Lease, as client-go does: who became leader, who stopped leading. Best
+   * effort: silent where it is not allowed, not tried again. @defaultValue false
+   */
+  readonly recordEvents?: boolean | undefined;
 }
 
 export interface ResolvedElection {
   readonly lease: ResolvedOptions;
   readonly callbacks: ElectionCallbacks;
   readonly drainTimeoutMs: number;
+  readonly recordEvents: boolean;
 }
 
 const DRAIN_TIMEOUT_MS = 30_000;
 
 /** @throws InvalidOptionError */
 export function resolveElection(options: ElectionOptions): ResolvedElection {
-  const own = ['onStartedLeading', 'onStoppedLeading', 'onNewLeader', 'drainTimeoutMs', 'client'];
+  const callbackNames = ['onStartedLeading', 'onStoppedLeading', 'onNewLeader'];
+  const own = [...callbackNames, 'drainTimeoutMs', 'recordEvents', 'client'];
   const lease = resolveOptions(options, own);
-  const { drainTimeoutMs = DRAIN_TIMEOUT_MS } = options;
+  const { drainTimeoutMs = DRAIN_TIMEOUT_MS, recordEvents = false } = options;
   checkDuration('drainTimeoutMs', drainTimeoutMs);
+  checkFlag('recordEvents', recordEvents);
   const { onStartedLeading, onStoppedLeading, onNewLeader } = options;
   checkFunction('onStartedLeading', onStartedLeading);
   if (onStoppedLeading !== undefined) checkFunction('onStoppedLeading', onStoppedLeading);
   if (onNewLeader !== undefined) checkFunction('onNewLeader', onNewLeader);
   const callbacks = { onStartedLeading, onStoppedLeading, onNewLeader };
-  return { lease, callbacks, drainTimeoutMs };
+  return { lease, callbacks, drainTimeoutMs, recordEvents };
 }

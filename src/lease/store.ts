@@ -113,10 +113,25 @@ export interface LeaseWatch {
   subscribe(key: LeaseKey, from: bigint | null, listener: WatchListener): WatchSubscription;
 }
 
+/** A line for people about a lease, of no consequence for the protocol. */
+export interface Remark {
+  readonly key: LeaseKey;
+  readonly uid: string;
+  /** Who says it. */
+  readonly identity: string;
+  readonly message: string;
+}
+
+export interface EventRecorder {
+  /** Best effort: settles within seconds, whatever became of it; never rejects. */
+  record(remark: Remark): Promise<void>;
+}
+
 /** The API server as the core knows it. */
 export interface Connection {
   readonly store: LeaseStore;
   readonly watch: LeaseWatch;
+  readonly events: EventRecorder;
   readonly defaultNamespace: string;
   /** Its URL, for messages. */
   readonly server: string;

@@ -11,10 +11,9 @@
  *
  * @packageDocumentation
  */
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import prom from 'prom-client';
 import type { Registry } from 'prom-client';
-import { diagnosticsChannels, type EventMessage, type StepMessage } from '../diagnostics.js';
+import { listen } from '../diagnostics.js';
 import { InvalidOptionError } from '../errors.js';
 import { rejectUnknown } from '../options.js';
 import { metricsIn } from './metrics.js';
@@ -44,12 +43,5 @@ export function collectMetrics(options: MetricsOptions = {}): () => void {
   }
   const recorder = new Recorder(metricsIn(register));
   taken.add(register);
-  const onStep = (message: unknown): void => recorder.step(message as StepMessage);
-  const onEvent = (message: unknown): void => recorder.event(message as EventMessage);
-  subscribe(diagnosticsChannels.step, onStep);
-  subscribe(diagnosticsChannels.event, onEvent);
-  return () => {
-    unsubscribe(diagnosticsChannels.step, onStep);
-    unsubscribe(diagnosticsChannels.event, onEvent);
-  };
+  return listen(recorder);
 }

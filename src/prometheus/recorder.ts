@@ -1,4 +1,4 @@
-import type { EventMessage, StepMessage } from '../diagnostics.js';
+import type { DiagnosticsListener, EventMessage, StepMessage } from '../diagnostics.js';
 import type { Event, State, Step } from '../lease/protocol/state.js';
 import type { Metrics } from './metrics.js';
 
@@ -29,7 +29,7 @@ interface Attempt {
 }
 
 /** Turns what is published of attempts into metrics. Knows attempts from their first message to their end. */
-export class Recorder {
+export class Recorder implements DiagnosticsListener {
   readonly #metrics: Metrics;
   readonly #attempts = new Map<string, Attempt>();
 

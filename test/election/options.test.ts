@@ -48,6 +48,7 @@ describe('the options of an election', () => {
     ['a namespace that cannot be', { namespace: 'Team' }, 'namespace', 'lower-case'],
     ['a drain without a number', { drainTimeoutMs: '30s' }, 'drainTimeoutMs', 'got "30s"'],
     ['a drain that is none', { drainTimeoutMs: NaN }, 'drainTimeoutMs', 'got NaN'],
+    ['events without a decision', { recordEvents: 'yes' }, 'recordEvents', 'got "yes"'],
     ['no callback', { onStartedLeading: null }, 'onStartedLeading', 'must be a function'],
     ['a callback of another kind', { onStoppedLeading: 'x' }, 'onStoppedLeading', 'got "x"'],
     ['a listener of another kind', { onNewLeader: {} }, 'onNewLeader', 'must be a function'],

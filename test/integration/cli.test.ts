@@ -208,7 +208,7 @@ describeEachCluster('metaparticle-sync elect', (cluster) => {
     async () => {
       await using cli = new Cli(cluster().kubeConfigFile);
       const path = `${cluster().leases}/again`;
-      const work = `echo led $METAPARTICLE_SYNC_TOKEN; trap 'exit 0' TERM; trap 'exit 5' USR1; while :; do sleep 0.05; done`;
+      const work = `trap 'exit 0' TERM; trap 'exit 5' USR1; echo led $METAPARTICLE_SYNC_TOKEN; while :; do sleep 0.05; done`;
       const leader = cli.start('elect', 'again', '-v', ...SHORT, ...shell(work));
       await leader.said(/led \d+\n/);
       await cluster().request('DELETE', path);

@@ -10,6 +10,10 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 
 const OWN_NAMES = new Map([
+  [
+    '@metaparticle/sync/opentelemetry',
+    new URL('../../src/opentelemetry/index.ts', import.meta.url).href,
+  ],
   ['@metaparticle/sync/prometheus', new URL('../../src/prometheus/index.ts', import.meta.url).href],
   ['@metaparticle/sync', new URL('../../src/index.ts', import.meta.url).href],
   ['@metaparticle/sync/testing', new URL('../../src/testing/index.ts', import.meta.url).href],

@@ -13,6 +13,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Name → entry point in the folder of declarations. */
 const REPORTS = {
   api: 'index.d.ts',
+  'api.opentelemetry': 'opentelemetry/index.d.ts',
   'api.prometheus': 'prometheus/index.d.ts',
   'api.testing': 'testing/index.d.ts',
 };

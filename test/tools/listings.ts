@@ -39,8 +39,9 @@ export const PROOF = 'docs/proof.md';
 
 const optionTypes = exportsOf('src/index.ts').filter((name) => /(Options|Callbacks)$/.test(name));
 const options = new Map(optionTypes.flatMap((name) => [...membersOf(name)]));
-const { drainTimeoutMs } = resolveElection({ onStartedLeading: () => undefined });
-const defaults: Readonly<Record<string, unknown>> = { ...resolveOptions({}), drainTimeoutMs };
+const { drainTimeoutMs, recordEvents } = resolveElection({ onStartedLeading: () => undefined });
+const own = { drainTimeoutMs, recordEvents };
+const defaults: Readonly<Record<string, unknown>> = { ...resolveOptions({}), ...own };
 
 function optionRows(all: Pages) {
   const rows = rowsOf(OPTIONS, textOf(all, OPTIONS)).filter((row) => 'option' in row);

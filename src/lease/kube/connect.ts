@@ -6,6 +6,7 @@ import { defaultNamespace, loadKubeConfig } from './config.js';
 import type { KubeConfigLike } from './config.js';
 import { Endpoint } from './endpoint.js';
 import type { Door } from './endpoint.js';
+import { KubeEventRecorder } from './event-recorder.js';
 import { KubeLeaseStore } from './store.js';
 import { Transport } from './transport.js';
 import { KubeLeaseWatch } from './watch.js';
@@ -47,15 +48,18 @@ export function connectThrough(
   const watch = new KubeLeaseWatch({ endpoint, clock, warn });
   const onSilence = (sentAt: number): void => watch.doubt(sentAt);
   const transport = new Transport({ endpoint, clock, onSilence });
+  const events = new KubeEventRecorder(endpoint, clock);
   return {
     store: new KubeLeaseStore(transport, endpoint.server),
     watch,
+    events,
     defaultNamespace: namespace,
     server: endpoint.server,
     holding: (count) => transport.holding(count),
     close() {
       watch.close();
       transport.close();
+      events.close();
     },
   };
 }

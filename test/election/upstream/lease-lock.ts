@@ -38,8 +38,8 @@ export const leaseLock: readonly Row[] = [
   {
     title: '29 LeaseLock: RecordEvent',
     upstream: 'one Event on the Lease; no recorder, no crash',
-    onPurpose:
-      'no Events are written, so no right to do so is needed: callbacks and diagnostics_channel tell',
+    provenIn: 'test/integration/events.test.ts',
+    words: 'is off unless it is asked for',
   },
   {
     title: '30 LeaseLock: CreateError',
