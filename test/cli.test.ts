@@ -1,5 +1,6 @@
 // What the page on the command line says, held against the command line.
 import { describe, expect, it } from '@jest/globals';
+import { loadYaml } from '@kubernetes/client-node';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { age, table } from '../src/cli/table.js';
@@ -14,6 +15,22 @@ import { root } from './tools/source.js';
 const PAGE = 'docs/cli.md';
 const page = readFileSync(join(root, PAGE), 'utf8');
 const sink = { write: () => true };
+
+interface CronJob {
+  readonly spec: {
+    readonly jobTemplate: {
+      readonly spec: {
+        readonly template: {
+          readonly spec: { readonly containers: readonly [{ readonly command: string[] }] };
+        };
+      };
+    };
+  };
+}
+
+interface Role {
+  readonly rules: readonly { readonly resourceNames?: readonly string[] }[];
+}
 
 function program() {
   const made = programOf({ terminal: new Terminal(sink, sink), end: () => undefined }, sink, sink);
@@ -30,6 +47,16 @@ describe('the page on the command line', () => {
   it.each(lines)('shows what can be said: %s', async (line) => {
     const words = line.replace(/ \|.*/, '').split(' ').slice(1);
     await expect(program().parseAsync(words, { from: 'user' })).resolves.toBeDefined();
+  });
+
+  it('is what the CronJob of the examples says, under a lock that its Role names', async () => {
+    const read = (name: string) => readFileSync(join(root, 'examples/deploy', name), 'utf8');
+    const { spec } = loadYaml<CronJob>(read('cronjob.yaml')).spec.jobTemplate.spec.template;
+    const [file, ...words] = spec.containers[0].command;
+    expect(file).toBe('node_modules/.bin/metaparticle-sync');
+    await expect(program().parseAsync(words, { from: 'user' })).resolves.toBeDefined();
+    const { rules } = loadYaml<Role>(read('role.yaml'));
+    expect(rules.flatMap(({ resourceNames = [] }) => resourceNames)).toContain(words[1]);
   });
 
   it('lists every command', () => {

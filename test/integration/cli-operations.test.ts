@@ -164,8 +164,8 @@ describeEachCluster('metaparticle-sync break, of a record without a duration', (
 describeEachCluster('metaparticle-sync rbac', (cluster) => {
   it('prints the very rules of the examples, which are those that are needed', async () => {
     await using cli = new Cli(cluster().kubeConfigFile);
-    const args = ['rbac', '-n', 'pay', '--service-account', 'payments', '--names', 'payments'];
-    const { stdout } = await cli.run(...args);
+    const args = ['rbac', '-n', 'pay', '--service-account', 'payments', '--names'];
+    const { stdout } = await cli.run(...args, 'payments', 'payments-report');
     const [role, binding] = loadAllYaml(stdout) as Record<string, unknown>[];
     const file = await readFile(join(root, 'examples/deploy/role.yaml'), 'utf8');
     expect(role?.['rules']).toEqual(loadYaml<Record<string, unknown>>(file)['rules']);
@@ -173,7 +173,7 @@ describeEachCluster('metaparticle-sync rbac', (cluster) => {
       metadata: { namespace: 'pay' },
       subjects: [{ kind: 'ServiceAccount', name: 'payments', namespace: 'pay' }],
     });
-    const json = await cli.run(...args, '-o', 'json');
+    const json = await cli.run(...args, 'payments', 'payments-report', '-o', 'json');
     expect(JSON.parse(json.stdout)).toMatchObject({ kind: 'List', items: [role, binding] });
   });
 

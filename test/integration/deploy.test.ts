@@ -39,9 +39,18 @@ interface PodSpec extends Json {
 }
 
 const folder = join(root, 'examples/deploy');
-const manifests = readdirSync(folder)
-  .filter((name) => name !== 'kustomization.yaml')
-  .flatMap((name) => loadAllYaml(readFileSync(join(folder, name), 'utf8')) as Manifest[]);
+const clusterFolder = join(folder, 'api-priority');
+const manifests = [folder, clusterFolder].flatMap(manifestsIn);
+
+function filesIn(place: string): string[] {
+  const files = readdirSync(place).filter((name) => name.endsWith('.yaml'));
+  return files.filter((name) => name !== 'kustomization.yaml');
+}
+
+function manifestsIn(place: string): Manifest[] {
+  const texts = filesIn(place).map((name) => readFileSync(join(place, name), 'utf8'));
+  return texts.flatMap((text) => loadAllYaml(text) as Manifest[]);
+}
 
 function find(kind: string): Manifest {
   const found = manifests.find((manifest) => manifest.kind === kind);
@@ -51,10 +60,16 @@ function find(kind: string): Manifest {
 
 const role = find('Role') as Manifest & { readonly rules: readonly Rule[] };
 const template = (find('Deployment')['spec'] as { template: { spec: PodSpec } & Json }).template;
+const job = find('CronJob')['spec'] as { jobTemplate: { spec: { template: { spec: PodSpec } } } };
+const pods = [template.spec, job.jobTemplate.spec.template.spec];
+const CLUSTER_WIDE = ['FlowSchema', 'PriorityLevelConfiguration'];
 
 function pathOf({ apiVersion, kind }: Manifest, namespace: string): string {
   const base = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
-  return `${base}/namespaces/${namespace}/${kind.toLowerCase()}s`;
+  const kinds = `${kind.toLowerCase()}s`;
+  return CLUSTER_WIDE.includes(kind)
+    ? `${base}/${kinds}`
+    : `${base}/namespaces/${namespace}/${kinds}`;
 }
 
 /** Server-side apply, strict: a field that is misspelt or given twice is an error. */
@@ -65,14 +80,17 @@ function apply(cluster: Cluster, manifest: Manifest, query = ''): Promise<RawRes
   return cluster.request('PATCH', all, manifest, headers);
 }
 
-it('the manifests are listed for kustomize, one and all', () => {
-  const [list] = loadAllYaml(readFileSync(join(folder, 'kustomization.yaml'), 'utf8')) as Json[];
-  const files = readdirSync(folder).filter((name) => name !== 'kustomization.yaml');
-  expect([...(list?.['resources'] as string[])].sort()).toEqual(files.sort());
-  const [container] = template.spec.containers;
-  const [image] = list?.['images'] as { name: string; newTag: string }[];
-  expect(container.image).toBe(`${image?.name ?? ''}:${image?.newTag ?? ''}`);
-});
+it.each([folder, clusterFolder])(
+  'the manifests of %s are listed for kustomize, one and all',
+  (place) => {
+    const [list] = loadAllYaml(readFileSync(join(place, 'kustomization.yaml'), 'utf8')) as Json[];
+    expect([...(list?.['resources'] as string[])].sort()).toEqual(filesIn(place).sort());
+    if (place !== folder) return;
+    const [image] = list?.['images'] as { name: string; newTag: string }[];
+    const images = pods.flatMap(({ containers }) => containers.map((one) => one.image));
+    expect(new Set(images)).toEqual(new Set([`${image?.name ?? ''}:${image?.newTag ?? ''}`]));
+  },
+);
 
 it('a pod has more time to end than its drain, the release and its own grace take', () => {
   const { terminationGracePeriodSeconds, containers } = template.spec;
@@ -123,13 +141,58 @@ for (const { title, open } of clusters().filter(({ real }) => real)) {
       expect((await apply(cluster, find('ServiceAccount'))).status).toBe(201);
       const create = (spec: Json): Promise<RawResponse> => {
         const pod = { metadata: { name: 'p' }, spec };
-        const pods = `/api/v1/namespaces/${cluster.namespace}/pods?dryRun=All`;
-        return cluster.request('POST', pods, pod);
+        const path = `/api/v1/namespaces/${cluster.namespace}/pods?dryRun=All`;
+        return cluster.request('POST', path, pod);
       };
-      const { status, body } = await create(template.spec);
-      expect([status, body.message]).toEqual([201, undefined]);
+      for (const spec of pods) {
+        const { status, body } = await create(spec);
+        expect([status, body.message]).toEqual([201, undefined]);
+      }
       const { securityContext: _, ...careless } = template.spec;
       expect(await create(careless)).toMatchObject({ status: 403 });
+    });
+  });
+
+  describe(`a share of the API server, ${title}`, () => {
+    let cluster: Cluster;
+    beforeAll(async () => {
+      cluster = await open();
+    });
+    afterAll(async () => {
+      for (const kind of cluster.controlPlane === undefined ? [] : CLUSTER_WIDE) {
+        const manifest = find(kind);
+        await cluster.request('DELETE', `${pathOf(manifest, '')}/${manifest.metadata.name}`);
+      }
+      await cluster.close();
+    });
+
+    it('is given to the requests of locks, and to nothing else', async () => {
+      // What is cluster-wide is written to a control plane of our own alone; elsewhere the dry run has to do.
+      if (cluster.controlPlane === undefined) return;
+      const { namespace } = cluster;
+      expect((await apply(cluster, find('ServiceAccount'))).status).toBe(201);
+      const here = JSON.stringify(CLUSTER_WIDE.map(find)).replaceAll(
+        '"namespace":"payments"',
+        `"namespace":"${namespace}"`,
+      );
+      const text = here.replaceAll('"namespaces":["payments"]', `"namespaces":["${namespace}"]`);
+      const [schema] = await Promise.all(
+        (JSON.parse(text) as Manifest[]).map((one) => apply(cluster, one)),
+      );
+      const account = `${pathOf(find('ServiceAccount'), namespace)}/payments/token`;
+      const { body } = await cluster.request('POST', account, { spec: {} });
+      const self = cluster.clientWith((body['status'] as { token: string }).token);
+      const schemaOf = async (path: string): Promise<unknown> =>
+        (await self.request('GET', path)).headers['x-kubernetes-pf-flowschema-uid'];
+      const { uid } = schema?.body.metadata ?? {};
+      const end = performance.now() + 10_000;
+      while ((await schemaOf(`${cluster.leases}/payments`)) !== uid) {
+        if (performance.now() > end) throw new Error('the FlowSchema does not take them');
+        await sleep(50);
+      }
+      expect(uid).toEqual(expect.stringMatching(/^[-0-9a-f]{36}$/));
+      expect(await schemaOf(cluster.leases)).not.toBe(uid);
+      expect(await schemaOf(`/api/v1/namespaces/${namespace}/pods/x`)).not.toBe(uid);
     });
   });
 
