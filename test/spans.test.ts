@@ -12,6 +12,7 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startLeaseServer, type LeaseServer } from '../src/testing/index.js';
 import { rejection, until } from './support/promises.js';
 import { codeIn, rowsOf } from './tools/tables.js';
@@ -129,6 +130,7 @@ describe('recordSpans', () => {
     const handle = await new Lock('edited', { client, ...QUICK }).acquire();
     const watch = api.faults.stallWatch();
     api.leases.edit('default', 'edited', ({ metadata }) => (metadata.labels = { a: 'b' }));
+    await sleep(300);
     const before = handle.remainingMs();
     await until('a renewal', () => handle.remainingMs() > before, 5_000);
     watch.remove();

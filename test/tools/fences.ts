@@ -5,7 +5,7 @@
 // A `run` fence and the `continued run` ones after it are one run. A ```text fence marked `output` right after
 // one of them is what that one prints, `…` standing for anything.
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import ts from 'typescript';
@@ -125,6 +125,7 @@ export async function execute(story: readonly Fence[], limitMs = 120_000): Promi
     const texts = story.map(({ text }) => text);
     await writeFile(file, texts.join(`\nconsole.log('${BETWEEN}');\n`));
     await writeFile(join(folder, 'kubeconfig'), api.kubeConfigYaml());
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
     const { code, stdout, stderr } = await runFile(file, join(folder, 'kubeconfig'), limitMs);
     if (code === 0) return stdout.split(`${BETWEEN}\n`);
     const end = code === null ? `did not end within ${limitMs} ms` : `exited with ${code}`;

@@ -132,8 +132,8 @@ export const plans = {
   full: {
     tracks: [
       [real, faults, measured, secondLeg('versions', 'auth', 'contention')],
-      [published, types],
-      [lint, format, proof, unit],
+      [published, types, lint, format],
+      [proof, unit],
     ],
     close: closeFull,
   },
