@@ -222,7 +222,8 @@ describe('a server that is down', () => {
     expect(attempts.length).toBeGreaterThan(3);
     expect(attempts.length).toBeLessThan(9);
     const gaps = attempts.slice(3).map((at, index) => at - (attempts[index + 2] ?? 0));
-    expect(Math.min(...gaps)).toBeGreaterThan(240);
+    // 250 ms apart as they leave the queue; on the way out one may catch up with another.
+    expect(Math.min(...gaps)).toBeGreaterThan(150);
     await server.listen();
     const back = now();
     await Promise.all(all);

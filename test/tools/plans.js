@@ -18,6 +18,8 @@ const APART = [
 const LIVE = '\\.live\\.test\\.ts$';
 /** They tell how fast something is, or count the requests of an API server: nothing else beside them. */
 const MEASURED = '/integration/(handoff|requests|succession|takeover)\\.test\\.ts$';
+/** Whole programs are started in them, each in seconds. */
+const PROGRAMS = '/integration/(cli|cli-operations|demo)\\.test\\.ts$';
 /** Real faults, by many processes on API servers of their own. */
 const FAULTS = '/integration/live/';
 const ALWAYS_IGNORED = ['/node_modules/', '/dist/', '/test/node24/'];
@@ -49,8 +51,8 @@ const format = script('format', 240, 'format:check');
 
 const inBackground = { background: true };
 /** More workers than a small machine has cores: most of these tests wait for real timers. */
-const UNIT = ['--maxWorkers=4', `--workerIdleMemoryLimit=${WORKER_MEMORY}`];
-const unit = jest('unit', 600, [...UNIT, ...ignoring(...APART, LIVE)], inBackground);
+const UNIT = ['--maxWorkers=5', `--workerIdleMemoryLimit=${WORKER_MEMORY}`];
+const unit = jest('unit', 600, [...UNIT, ...ignoring(...APART, LIVE)]);
 const proof = jest('proof', 900, ['--maxWorkers=2', PROOF], inBackground);
 /** Few of its processes at a time, each of which compiles. */
 const PACED = ['--maxWorkers=2', '--maxConcurrency=3'];
@@ -62,7 +64,7 @@ const REAL = { env: { SYNC_TEST_REAL: '1' } };
 const REAL_LIMIT = process.env.SYNC_TEST_FULL === '1' ? 5400 : 1800;
 /** They wait, too, but start processes: more of them at a time, and bounds of time are for nothing. */
 const WAITING = ['--maxWorkers=2', 'test/integration/', ...ignoring(LIVE, MEASURED, FAULTS)];
-const embedded = jest('integration', 420, WAITING, EMBEDDED);
+const embedded = jest('integration', 420, [...WAITING, ...ignoring(PROGRAMS)], EMBEDDED);
 const real = jest('integration', REAL_LIMIT, WAITING, REAL);
 const faults = jest('faults', REAL_LIMIT, ['--runInBand', FAULTS, ...ignoring(LIVE)], REAL);
 const measured = jest('measured', REAL_LIMIT, ['--runInBand', MEASURED], REAL);
@@ -128,12 +130,12 @@ function hasGo() {
 }
 
 export const plans = {
-  fast: { tracks: [[types, lint], [format, unit], [embedded]] },
+  fast: { tracks: [[unit], [embedded], [types, lint, format]] },
   full: {
     tracks: [
       [real, faults, measured, secondLeg('versions', 'auth', 'contention')],
       [published, types, lint, format],
-      [proof, unit],
+      [proof, { ...unit, ...inBackground }],
     ],
     close: closeFull,
   },
