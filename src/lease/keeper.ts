@@ -56,7 +56,7 @@ export class Keeper {
     });
     queueMicrotask(() => {
       this.#isPumping = false;
-      this.#pump();
+      this.#pump(clock.now());
     });
   }
 
@@ -123,15 +123,16 @@ export class Keeper {
   }
 
   #dispatch(event: Event): void {
-    this.#absorb(event);
-    this.#pump();
+    const [before, now] = [this.#state, this.#ports.clock.now()];
+    this.#absorb(event, now);
+    // Whoever was told of a change may have taken his time.
+    this.#pump(this.#state.kind === before.kind ? now : this.#ports.clock.now());
   }
 
   /** State and signals flip here, in one tick with the event. */
-  #absorb(event: Event): void {
+  #absorb(event: Event, now: Instant): void {
     const before = this.#state;
     if (before.kind === 'over') return;
-    const now = this.#ports.clock.now();
     const after = advance(before, event, now, this.#terms);
     this.#state = after;
     this.#journal.event(event, before, after, now);
@@ -157,12 +158,11 @@ export class Keeper {
   }
 
   /** Performs steps until one says to wait. Not re-entered by what a step or a hook sets off. */
-  #pump(): void {
+  #pump(begun: Instant): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
     try {
-      for (;;) {
-        const now = this.#ports.clock.now();
+      for (let now = begun; ; now = this.#ports.clock.now()) {
         const wanted = nextStep(this.#state, now, this.#terms);
         const step = this.#renewal.orWait(wanted, beliefMs(this.#state, now));
         if (step.do === 'end') return;
@@ -191,14 +191,17 @@ export class Keeper {
         this.#hooks.busy(step.lease);
         return this.stop();
       default:
-        this.#absorb({ type: 'begun', step });
-        void this.#request(step);
+        this.#absorb({ type: 'begun', step }, now);
+        void this.#request(step, now);
     }
   }
 
-  async #request(step: Exclude<Step, { do: 'wait' | 'end' | 'fail' | 'yield' }>): Promise<void> {
+  async #request(
+    step: Exclude<Step, { do: 'wait' | 'end' | 'fail' | 'yield' }>,
+    now: Instant,
+  ): Promise<void> {
     const { store, view, decoration } = this.#ports;
-    const options = this.#requestOptions();
+    const options = this.#requestOptions(now);
     const asked = view.sight.serial;
     switch (step.do) {
       case 'read':
@@ -245,8 +248,7 @@ export class Keeper {
     answer(this.#learn('read', outcome, asked));
   }
 
-  #requestOptions(): RequestOptions {
-    const now = this.#ports.clock.now();
+  #requestOptions(now: Instant): RequestOptions {
     const { withinMs, limitMs } = requestBudget(this.#state, now);
     return { deadline: now.monotonic + withinMs, limitMs };
   }

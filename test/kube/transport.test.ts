@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiUnreachableError, ClosedError } from '../../src/errors.js';
-import type { Transport } from '../../src/lease/kube/transport.js';
+import type { Call, Transport } from '../../src/lease/kube/transport.js';
 import { get, gistOf, now, transportTo } from './support/sending.js';
 import { ScriptedServer, json, kubeConfigOf, ok } from './support/server.js';
 import { until } from './support/until.js';
@@ -237,6 +240,54 @@ describe('the queue', () => {
     const signal = AbortSignal.abort();
     expect(gistOf(await get(transport, 'd', { signal }))).toBe('refused, transient');
     expect(names()).toEqual(['a', 'b']);
+  });
+});
+
+describe('an answer that overtakes its request', () => {
+  const long = { method: 'PUT', path: '/long', body: 'x'.repeat(16 * 2 ** 20) } as const;
+  let connections: number;
+  let readAfterMs: number;
+  let hasty: Server;
+  let direct: Transport;
+  beforeEach(async () => {
+    connections = 0;
+    // Answers once it has read the head of a request; the body waits in the connection.
+    hasty = createServer((request, response) => {
+      json(response, 200, {});
+      // Node.js would read it all for who does not want it.
+      if (request.method === 'PUT') setImmediate(() => request.socket.pause());
+      setTimeout(() => request.socket.resume(), readAfterMs).unref();
+    });
+    hasty.on('connection', () => connections++);
+    await new Promise<void>((resolve) => hasty.listen(0, '127.0.0.1', resolve));
+    const { port } = hasty.address() as AddressInfo;
+    direct = transportTo(kubeConfigOf(`http://127.0.0.1:${port}`));
+  });
+  afterEach(() => {
+    direct.close();
+    hasty.closeAllConnections();
+    hasty.close();
+  });
+
+  const send = async (call: Call): Promise<string> =>
+    gistOf(await direct.send(call, { deadline: now() + 20_000, limitMs: 10_000 }));
+
+  it('is taken at once, and its connection serves nobody else before it is free', async () => {
+    readAfterMs = 400;
+    const begun = now();
+    expect(await Promise.all([send(long), send(long)])).toEqual(['200', '200']);
+    expect(now() - begun).toBeLessThan(380);
+    expect(await send({ method: 'GET', path: '/short' })).toBe('200');
+    expect(connections).toBe(2);
+  });
+
+  it('costs the connection when the rest of the request is not read', async () => {
+    readAfterMs = 60_000;
+    expect(await Promise.all([send(long), send(long)])).toEqual(['200', '200']);
+    const begun = now();
+    expect(await send({ method: 'GET', path: '/short' })).toBe('200');
+    expect(now() - begun).toBeGreaterThan(500);
+    expect(connections).toBe(3);
   });
 });
 

@@ -20,8 +20,20 @@ export type Exchanged =
 /** No Lease is larger: etcd takes 1.5 MiB. */
 const BODY_LIMIT_BYTES = 4 * 2 ** 20;
 
-/** Sends the request and collects the answer. Never rejects; destroy the request to end it early. */
-export function exchange(request: ClientRequest, body: string | undefined): Promise<Exchanged> {
+/** Who answers before he has read the whole request has so long to read the rest. */
+const UNREAD_LIMIT_MS = 1_000;
+
+/**
+ * Sends the request and collects the answer. Never rejects; destroy the request to end it early.
+ *
+ * @param onFree called once, when the connection can serve another request or is gone: that may be a little after
+ * the answer, which can be here before the request is known to be written
+ */
+export function exchange(
+  request: ClientRequest,
+  body: string | undefined,
+  onFree: () => void,
+): Promise<Exchanged> {
   return new Promise((resolve) => {
     let mayHaveLeft = false;
     request.once('socket', (socket: Socket) => {
@@ -32,12 +44,17 @@ export function exchange(request: ClientRequest, body: string | undefined): Prom
     const broken = (error: NodeJS.ErrnoException): void =>
       resolve({ kind: 'broken', error, mayHaveLeft, wasIdle: request.reusedSocket });
     request.on('error', broken);
-    request.on('close', () => broken(new Error('the connection was closed without an answer')));
+    request.once('close', () => {
+      broken(new Error('the connection was closed without an answer'));
+      onFree();
+    });
     request.once('response', (response) => {
       response.on('error', broken);
       collect(response, request, (text) => {
         const { statusCode: status = 0, headers } = response;
         resolve({ kind: 'answered', status, headers, body: text });
+        const unread = setTimeout(() => request.destroy(), UNREAD_LIMIT_MS).unref();
+        request.once('close', () => clearTimeout(unread));
       });
     });
     request.end(body);

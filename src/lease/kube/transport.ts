@@ -1,6 +1,6 @@
 import createDebug from 'debug';
 import type { ClientRequest } from 'node:http';
-import { ApiUnreachableError, ClosedError, type SyncError } from '../../errors.js';
+import { ApiUnreachableError, ClosedError } from '../../errors.js';
 import type { Clock } from '../clock.js';
 import type { Refused, RequestOptions, Unknown } from '../store.js';
 import type { Authorized, Door } from './endpoint.js';
@@ -9,7 +9,7 @@ import type { Exchanged } from './exchange.js';
 import { Gate } from './gate.js';
 import { AgentPool } from './pool.js';
 import { DeadlineQueue } from './queue.js';
-import { brokenConnection, unsendable } from './unreachable.js';
+import { brokenConnection, closed, refused, unsendable } from './unreachable.js';
 
 const debug = createDebug('metaparticle:sync:transport');
 
@@ -192,7 +192,11 @@ export class Transport {
     entry.sentAt = this.#now();
     entry.request = this.#endpoint.open(authorized, agent, method, path + timeout, headers);
     this.#watchOver(entry, entry.request);
-    this.#settle(entry, await exchange(entry.request, body));
+    const onFree = (): void => {
+      this.#vacate(entry);
+      this.#pump();
+    };
+    this.#settle(entry, await exchange(entry.request, body, onFree));
   }
 
   #watchOver(entry: Entry, request: ClientRequest): void {
@@ -276,7 +280,7 @@ export class Transport {
     entry.isDone = true;
     cleanUp(entry);
     this.#flying.delete(entry);
-    this.#vacate(entry);
+    if (entry.request === null) this.#vacate(entry);
     entry.resolve(reply);
     this.#pump();
   }
@@ -284,14 +288,6 @@ export class Transport {
 
 function cleanUp(entry: Entry): void {
   for (const undo of entry.cleanUps.splice(0)) undo();
-}
-
-function refused(error: SyncError): Refused {
-  return { kind: 'refused', error, transient: true };
-}
-
-function closed(): Refused {
-  return { kind: 'refused', error: new ClosedError(), transient: false };
 }
 
 function bodyHeaders(body: string): Record<string, string | number> {

@@ -1,4 +1,4 @@
-import { ApiUnreachableError, SyncError } from '../../errors.js';
+import { ApiUnreachableError, ClosedError, SyncError } from '../../errors.js';
 import type { Refused, Unknown } from '../store.js';
 import { wordsOf } from './words.js';
 
@@ -49,4 +49,14 @@ function distrusted(error: NodeJS.ErrnoException, server: string): ApiUnreachabl
     'certificate-authority-data (or certificate-authority), tls-server-name and the client certificate ' +
     'of the kubeconfig';
   return new ApiUnreachableError(message, server, { retryable: false, cause: error });
+}
+
+/** It never left, and may be tried again by itself. */
+export function refused(error: SyncError): Refused {
+  return { kind: 'refused', error, transient: true };
+}
+
+/** The client was closed before it could leave. */
+export function closed(): Refused {
+  return { kind: 'refused', error: new ClosedError(), transient: false };
 }

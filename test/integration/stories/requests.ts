@@ -26,7 +26,7 @@ const total = ({ counts }: Traffic): number => Object.values(counts).reduce((a, 
 
 async function uncontended(cluster: Cluster, worker: Member): Promise<void> {
   await worker.call('rounds', { name: 'steady', count: 5 });
-  const rounds = (): Promise<void> => worker.call('rounds', { name: 'steady', count: ROUNDS });
+  const rounds = (): Promise<unknown> => worker.call('rounds', { name: 'steady', count: ROUNDS });
   const look = (): Promise<Traffic> => countDuring(cluster, rounds);
   const { counts } = await best(look, (of) => total(of) === 2 * ROUNDS);
   print('requests', cluster, `${ROUNDS} times acquired and released: ${JSON.stringify(counts)}`);

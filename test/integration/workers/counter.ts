@@ -25,7 +25,10 @@ const COUNTED_MS = 300;
  * What the API server counts while something happens. Changes that others make on a real cluster in
  * other namespaces, e.g. the API server's own heartbeat, are taken off by what a watch shows of them.
  */
-export async function countDuring(cluster: Cluster, work: () => Promise<void>): Promise<Traffic> {
+export async function countDuring(
+  cluster: Cluster,
+  work: () => Promise<unknown>,
+): Promise<Traffic> {
   const observer = await Observer.open(cluster);
   try {
     await sleep(COUNTED_MS);

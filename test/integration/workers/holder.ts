@@ -93,10 +93,16 @@ const calls = {
     return { calledAt, at: now(), confirmed };
   },
 
-  /** Acquires and releases so many times. */
-  rounds: async ({ name, count }: { name: string; count: number }): Promise<void> => {
+  /** Acquires and releases so many times. @returns how long each pair took */
+  rounds: async ({ name, count }: { name: string; count: number }): Promise<number[]> => {
     const lock = new Lock(name, { client, ...options });
-    for (let round = 0; round < count; round++) await (await lock.acquire()).release();
+    const took: number[] = [];
+    for (let round = 0; round < count; round++) {
+      const begunAt = now();
+      await (await lock.acquire()).release();
+      took.push(now() - begunAt);
+    }
+    return took;
   },
 
   account: (name: string): Account => {
