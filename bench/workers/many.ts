@@ -28,6 +28,8 @@ export interface ManyReport {
   readonly cpuMs: number;
   readonly sockets: number;
   readonly memoryMiB: number;
+  /** What is left of it on the heap when garbage was collected. */
+  readonly heapMiB: number;
   /** Latest that a timer came, p99, milliseconds. */
   readonly delayMs: number;
   /** The greatest share of its belief that a renewal used up until it was sent. */
@@ -62,9 +64,10 @@ subscribe(diagnosticsChannels.event, (message) => {
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-function memoryMiB(): number {
+function memory(): { readonly rss: number; readonly heap: number } {
   collectGarbage();
-  return process.memoryUsage().rss / 2 ** 20;
+  const { rss, heapUsed } = process.memoryUsage();
+  return { rss: rss / 2 ** 20, heap: heapUsed / 2 ** 20 };
 }
 
 function delayMs(): number {
@@ -82,7 +85,7 @@ function sockets(): number {
   return links.filter((link) => link.startsWith('socket:')).length;
 }
 
-let [memoryBefore, socketsBefore] = [0, 0];
+let [memoryBefore, socketsBefore] = [memory(), 0];
 let cpuBefore = process.cpuUsage();
 
 const calls = {
@@ -90,7 +93,7 @@ const calls = {
   warmUp: async (): Promise<{ delayMs: number }> => {
     socketsBefore = sockets();
     await (await new Lock('warm-up', { client }).acquire()).release();
-    memoryBefore = memoryMiB();
+    memoryBefore = memory();
     loop.enable();
     await sleep(2_000);
     loop.disable();
@@ -120,12 +123,14 @@ const calls = {
   end: (): ManyReport => {
     loop.disable();
     const { user, system } = process.cpuUsage(cpuBefore);
+    const { rss, heap } = memory();
     return {
       lost: handles.filter((handle) => !handle.isHeld()).length,
       renewals,
       cpuMs: (user + system) / 1_000 / renewals,
       sockets: sockets() - socketsBefore,
-      memoryMiB: memoryMiB() - memoryBefore,
+      memoryMiB: rss - memoryBefore.rss,
+      heapMiB: heap - memoryBefore.heap,
       delayMs: delayMs(),
       worstShare,
     };
