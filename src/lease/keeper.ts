@@ -1,5 +1,6 @@
 import { LockLostError, type LossReason, type SyncError } from '../errors.js';
 import { Alarm } from './alarm.js';
+import type { Instant } from './clock.js';
 import { Journal } from './journal.js';
 import { advance } from './protocol/advance.js';
 import { isHeld } from './protocol/holding.js';
@@ -7,7 +8,6 @@ import { seek } from './protocol/seeking.js';
 import type { Event, Over, Request, State, Step, Terms, Verdict, Write } from './protocol/state.js';
 import { beliefMs, nextStep, requestBudget } from './protocol/step.js';
 import { keyOf } from './record.js';
-import type { Instant } from './clock.js';
 import { RenewalUnderWay } from './renewal.js';
 import type { Decoration, Outcome, RequestOptions } from './store.js';
 import type { KeeperHooks, KeeperPorts } from './ports.js';
@@ -201,8 +201,7 @@ export class Keeper {
     now: Instant,
   ): Promise<void> {
     const { store, view, decoration } = this.#ports;
-    const options = this.#requestOptions(now);
-    const asked = view.sight.serial;
+    const [options, asked] = [this.#requestOptions(now), view.sight.serial];
     switch (step.do) {
       case 'read':
         if (step.why === 'silence') view.suspect();
@@ -221,13 +220,14 @@ export class Keeper {
       case 'write': {
         const { stamp, intent } = step.write;
         const timed = this.#timed(step.write, options);
+        // A claim onto what was known from before may just come late: losing it is no race.
+        const isRace = intent === 'claim' && this.#hasHeard;
         // A bump may go onto somebody else's record, which is none of ours to decorate.
         const added = intent === 'bump' ? undecorated : decoration;
         const outcome = await store.write(step.base, step.change, added, timed);
         this.#renewal.over(stamp);
         const verdict = this.#learn('write', outcome, asked);
-        // A claim onto what was known from before may just come late: that is no race.
-        if (verdict.kind === 'conflict' && intent === 'claim' && this.#hasHeard) view.lostRace();
+        if (verdict.kind === 'conflict' && isRace) view.lostRace();
         if (verdict.kind === 'ok') view.measured(this.#ports.clock.monotonic() - this.#sentAt);
         this.#dispatch({ type: 'settled', stamp, verdict });
         return;

@@ -3,7 +3,8 @@ import { ApiError, ApiUnreachableError, LockLostError } from '../../src/errors.j
 import type { Lease } from '../../src/lease/record.js';
 import type { WriteOutcome } from '../../src/lease/store.js';
 import { foreignLease, leaseWith, terms, vacantLease } from '../protocol/fixtures.js';
-import { settled, stage, type Call } from './manual.js';
+import { Keeper } from '../../src/lease/keeper.js';
+import { decoration, hooksTelling, settled, stage, type Call } from './manual.js';
 
 const unreachable = new ApiUnreachableError('no answer', 'server');
 const invalid = new ApiError(422, 'Invalid', 'no');
@@ -52,6 +53,35 @@ describe('a keeper', () => {
     watch.listener?.news({ kind: 'present', lease: vacantLease(11n) });
     expect(store.last).toMatchObject({ verb: 'write', base: { version: 11n } });
     expect(store.calls).toHaveLength(2);
+  });
+
+  it.each([
+    ['known from before loses no race: the next release is claimed at once', 'before', 'write'],
+    ['that it was told of loses a race: the next release finds it hesitant', 'told', 'none'],
+  ])('who claims a vacancy %s', async (_, when, next) => {
+    const { clock, store, watch, view, keeper } = await holding();
+    watch.listener?.live(true);
+    keeper.stop();
+    await store.last.answer({ kind: 'written', lease: landed(store.last, 12n) });
+    const ports = { clock, store, view, decoration, warn: () => undefined };
+    const again = new Keeper(ports, terms('n2', { identity: 'pod-n1' }), hooksTelling([]));
+    const tell = (lease: Lease): void => watch.listener?.news({ kind: 'present', lease });
+    if (when === 'told') {
+      tell(foreignLease(13n, 5));
+      await settled();
+      tell(vacantLease(14n));
+    }
+    await settled();
+    const claim = store.last;
+    expect(claim).toMatchObject({ verb: 'write', base: { version: when === 'told' ? 14n : 12n } });
+    tell(foreignLease(15n, 6));
+    await claim.answer({ kind: 'conflict' });
+    const calls = store.calls.length;
+    tell(vacantLease(16n));
+    expect(store.calls.slice(calls).map(({ verb }) => verb)).toEqual(next === 'none' ? [] : [next]);
+    await clock.advance(500);
+    expect(store.last).toMatchObject({ verb: 'write', base: { version: 16n } });
+    again.abandon();
   });
 
   it('renews on time, measured from the send, and goes on for ever', async () => {

@@ -154,6 +154,17 @@ export class ScriptedWatch implements LeaseWatch {
   }
 }
 
+export const decoration = { labels: { app: 'x' }, annotations: {}, ownerReferences: [] };
+
+export function hooksTelling(told: string[]): KeeperHooks {
+  return {
+    acquired: () => told.push('acquired'),
+    failed: (error) => told.push(`failed ${error.code}`),
+    busy: (lease) => told.push(`busy ${lease.record.holder}`),
+    ended: () => told.push('ended'),
+  };
+}
+
 /** A keeper with everything around it under the test's thumb. */
 export function stage(terms: Terms) {
   const clock = new ManualClock();
@@ -162,13 +173,7 @@ export function stage(terms: Terms) {
   const warnings: SyncWarning[] = [];
   const told: string[] = [];
   const view = new LeaseView(key, watch, clock, () => told.push('idle'));
-  const hooks: KeeperHooks = {
-    acquired: () => told.push('acquired'),
-    failed: (error) => told.push(`failed ${error.code}`),
-    busy: (lease) => told.push(`busy ${lease.record.holder}`),
-    ended: () => told.push('ended'),
-  };
-  const decoration = { labels: { app: 'x' }, annotations: {}, ownerReferences: [] };
+  const hooks = hooksTelling(told);
   const ports = { clock, store, view, decoration, warn: (one: SyncWarning) => warnings.push(one) };
   const keeper = new Keeper(ports, terms, hooks);
   return { clock, store, watch, view, warnings, told, keeper };
