@@ -8,11 +8,12 @@ import { crash } from './rows/crash.js';
 import { handOff } from './rows/hand-off.js';
 import { herd } from './rows/herd.js';
 import { manyFor } from './rows/many.js';
+import { peers } from './rows/peers.js';
 import { uncontended } from './rows/uncontended.js';
 import { Crew } from '../test/integration/workers/crew.js';
 import { withStage, type Result } from './stage.js';
 
-const rows = [handOff, uncontended, herd, manyFor(false), crash];
+const rows = [handOff, uncontended, herd, manyFor(false), crash, peers];
 const all = [...rows, manyFor(true)];
 
 const { values } = parseArgs({

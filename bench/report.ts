@@ -43,6 +43,9 @@ const PLOTS: Readonly<Record<string, (series: NonNullable<Result['series']>) => 
       ...(['ms', series, false] as const),
     ),
   }),
+  peers: (series) => ({
+    peers: cumulative('Hand-off in one loop, side by side', 'ms', series, true),
+  }),
   herd: (series) => ({
     fairness: bars(
       'Ten processes that take one lock as fast as they can',

@@ -7,6 +7,8 @@ import type { Crew } from '../test/integration/workers/crew.js';
 
 export interface Stage {
   readonly cluster: Cluster;
+  /** Of the etcd behind it. */
+  readonly etcdUrl: string;
   readonly crew: Crew;
   /** `null` where there is no Go to build it. */
   readonly rival: BuiltRival | null;
@@ -51,7 +53,7 @@ export async function withStage<T>(
     const cluster = await openReal(plane);
     try {
       const rival = found.kind === 'built' ? found : null;
-      return await act({ cluster, rival, isQuick, say });
+      return await act({ cluster, etcdUrl: plane.etcdUrl, rival, isQuick, say });
     } finally {
       await cluster.close();
     }
