@@ -4,6 +4,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { runOf, tableOf, write } from './report.js';
+import { candidates } from './rows/candidates.js';
 import { crash } from './rows/crash.js';
 import { handOff } from './rows/hand-off.js';
 import { herd } from './rows/herd.js';
@@ -13,7 +14,7 @@ import { uncontended } from './rows/uncontended.js';
 import { Crew } from '../test/integration/workers/crew.js';
 import { withStage, type Result } from './stage.js';
 
-const rows = [handOff, uncontended, herd, manyFor(false), crash, peers];
+const rows = [handOff, uncontended, candidates, herd, manyFor(false), crash, peers];
 const all = [...rows, manyFor(true)];
 
 const { values } = parseArgs({

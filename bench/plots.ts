@@ -1,5 +1,6 @@
 // Plots as SVG, by a library that needs no browser.
 import * as echarts from 'echarts';
+import type { Points } from './stage.js';
 
 const SIZE = { width: 760, height: 380 };
 const COLORS = ['#1f6feb', '#d1242f', '#57606a', '#1a7f37'];
@@ -41,6 +42,22 @@ export function cumulative(
     grid: { left: 60, right: 30, top: 50, bottom: 75 },
     xAxis: { ...axis, name: unit, nameLocation: 'middle', nameGap: 28 },
     yAxis: { type: 'value', min: 0, max: 1, name: 'share of all' },
+    series,
+  });
+}
+
+/** One thing against another; both grow by the factor, so both axes are logarithmic. */
+export function against(title: string, [x, y]: readonly [string, string], points: Points): string {
+  const series = Object.entries(points).map(([name, line]) => ({
+    ...{ name, type: 'line' as const, symbolSize: 7 },
+    data: line.map(([at, value]) => [at, value]),
+  }));
+  return draw({
+    title: { text: title, left: 'center', textStyle: { fontSize: 15 } },
+    legend: { bottom: 0 },
+    grid: { left: 70, right: 30, top: 60, bottom: 75 },
+    xAxis: { type: 'log', name: x, nameLocation: 'middle', nameGap: 28 },
+    yAxis: { type: 'log', name: y },
     series,
   });
 }

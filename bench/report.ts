@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { bars, cumulative } from './plots.js';
+import { against, bars, cumulative } from './plots.js';
 import type { Figure, Result } from './stage.js';
 
 /** Of one run. */
@@ -33,27 +33,60 @@ function rowOf({ figure, goal, measured, isMet, rival }: Figure): string {
   return `| ${[figure, goal, measured + verdict, rival].join(' | ')} |`;
 }
 
-const PLOTS: Readonly<Record<string, (series: NonNullable<Result['series']>) => Plots>> = {
-  'hand-off': (series) => ({
-    'hand-off': cumulative('Hand-off: from the release to the next holder', 'ms', series, true),
-  }),
-  crash: (series) => ({
-    crash: cumulative(
-      'Crash: from the last renewal to the next holder, leases of 15 s',
-      ...(['ms', series, false] as const),
-    ),
-  }),
-  peers: (series) => ({
-    peers: cumulative('Hand-off in one loop, side by side', 'ms', series, true),
-  }),
-  herd: (series) => ({
-    fairness: bars(
-      'Ten processes that take one lock as fast as they can',
-      ...(['process', series['shares of 10 processes'] ?? []] as const),
-    ),
-  }),
+/** Name of the file, the row and what of it is shown, and the picture. */
+const PLOTS: Readonly<Record<string, readonly [string, keyof Shown, (result: Shown) => string]>> = {
+  'hand-off': [
+    'hand-off',
+    'series',
+    ({ series }) => cumulative('Hand-off: from the release to the next holder', 'ms', series, true),
+  ],
+  peers: [
+    'peers',
+    'series',
+    ({ series }) => cumulative('Hand-off in one loop', 'ms', series, true),
+  ],
+  crash: [
+    'crash',
+    'series',
+    ({ series }) => {
+      const title = 'Crash: from the last renewal to the next holder, leases of 15 s';
+      return cumulative(title, 'ms', series, false);
+    },
+  ],
+  fairness: [
+    'herd',
+    'series',
+    ({ series }) => {
+      const title = 'Ten processes that take one lock as fast as they can';
+      return bars(title, 'process', series['shares of 10 processes'] ?? []);
+    },
+  ],
+  requests: [
+    'candidates',
+    'points',
+    ({ points }) => {
+      const axes = ['candidates', 'requests per second'] as const;
+      return against('Requests at rest, by the count of the API server', axes, points);
+    },
+  ],
+  herd: [
+    'herd',
+    'points',
+    ({ points }) => {
+      const axes = ['waiters', 'claims; multiple of a raw PUT'] as const;
+      return against('A lock that passes among waiters: writes and time', axes, points);
+    },
+  ],
+  locks: [
+    'many',
+    'points',
+    ({ points }) => {
+      const axes = ['locks held', 'see the names of the lines'] as const;
+      return against('What held locks cost their process', axes, points);
+    },
+  ],
 };
-type Plots = Readonly<Record<string, string>>;
+type Shown = Required<Pick<Result, 'series' | 'points'>>;
 
 /** Writes all of it into the folder. */
 export function write(run: Run, folder: string): void {
@@ -64,10 +97,11 @@ export function write(run: Run, folder: string): void {
   );
   writeFileSync(join(folder, 'results.json'), `${JSON.stringify({ ...rest, figures }, null, 2)}\n`);
   writeFileSync(join(folder, 'results.md'), `${tableOf(run)}\n`);
-  for (const [name, { series }] of Object.entries(results)) {
-    if (series === undefined) continue;
-    for (const [plot, svg] of Object.entries(PLOTS[name]?.(series) ?? {})) {
-      writeFileSync(join(folder, `${plot}.svg`), svg);
-    }
+  for (const [plot, [row, kind, draw]] of Object.entries(PLOTS)) {
+    const { series = {}, points = {} } = results[row] ?? {};
+    // A quick run has no more than one point of a line.
+    const lines: readonly (readonly unknown[])[] = Object.values({ series, points }[kind]);
+    const isShown = lines.some((line) => line.length > 1);
+    if (isShown) writeFileSync(join(folder, `${plot}.svg`), draw({ series, points }));
   }
 }

@@ -32,7 +32,11 @@ export interface Result {
   readonly figures: readonly Figure[];
   /** For plots: values by the name of their line. */
   readonly series?: Readonly<Record<string, readonly number[]>>;
+  /** For plots of one thing against another: points by the name of their line. */
+  readonly points?: Points;
 }
+
+export type Points = Readonly<Record<string, readonly (readonly [number, number])[]>>;
 
 export interface Row {
   readonly name: string;

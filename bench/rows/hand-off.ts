@@ -10,7 +10,7 @@ import type { Result, Row, Stage } from '../stage.js';
 const COLD_ROUNDS = 5;
 const HELD_MS = 40;
 const PUTS_PER_BLOCK = 10;
-const THEIR_TIME_MS = { quick: 25_000, full: 240_000 };
+const THEIR_TIME_MS = { quick: 18_000, full: 240_000 };
 
 interface Times {
   readonly handOffs: number[];

@@ -3,10 +3,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from '../../test/integration/workers/crew.js';
 import { ms, percentile } from '../../test/integration/workers/figures.js';
 import type { PutCalls } from '../../test/integration/workers/put.js';
-import type { Result, Row, Stage } from '../stage.js';
+import type { Figure, Result, Row, Stage } from '../stage.js';
 import type { HerdCalls, HerdReport, HerdSettings } from '../workers/herd.js';
 
 const PROCESSES = 10;
+/** In how many processes how many wait, how long it is held, and how often it is passed on. */
+const GRID = [
+  [2, 1, 30, 150],
+  [5, 1, 30, 150],
+  [10, 1, 30, 150],
+  [10, 10, 30, 150],
+  [10, 1, 500, 30],
+  [10, 10, 500, 30],
+] as const;
 const COLD_ROUNDS = 5;
 const LIMIT_MS = 240_000;
 
@@ -15,6 +24,8 @@ interface Race {
   readonly latencies: readonly number[];
   /** Claims that were written for each of them. */
   readonly claims: readonly number[];
+  /** The same of the first ones, when nobody knows of the others yet. */
+  readonly coldClaims: readonly number[];
   /** Holds by process. */
   readonly shares: readonly number[];
   readonly puts: readonly number[];
@@ -24,6 +35,7 @@ async function race(
   { cluster, crew }: Stage,
   settings: HerdSettings,
   handOffs: number,
+  processes = PROCESSES,
 ): Promise<Race> {
   const yardstick = await crew.start<PutCalls>('put', cluster, {
     ...{ leases: cluster.leases, name: `put-${settings.name}` },
@@ -33,7 +45,7 @@ async function race(
   await yardstick.kill();
   const program = '../../../bench/workers/herd';
   const workers: Worker<HerdCalls>[] = [];
-  for (let n = 0; n < PROCESSES; n++) workers.push(await crew.start(program, cluster, settings));
+  for (let n = 0; n < processes; n++) workers.push(await crew.start(program, cluster, settings));
   await Promise.all(workers.map((one) => one.call('start', undefined)));
   const count = async (): Promise<number> => {
     const counts = await Promise.all(workers.map((one) => one.call('count', undefined)));
@@ -51,17 +63,50 @@ function judge(reports: readonly HerdReport[]): Omit<Race, 'puts'> {
     .flatMap((report, process) => report.holds.map((hold) => ({ ...hold, process })))
     .sort((a, b) => a.acquiredAt - b.acquiredAt);
   const claimedAt = reports.flatMap(({ claims }) => claims);
-  const warm = holds.slice(COLD_ROUNDS);
   const latencies: number[] = [];
   const claims: number[] = [];
-  for (const [index, { acquiredAt, releasedAt }] of warm.entries()) {
-    const before = holds[index + COLD_ROUNDS - 1];
+  for (const [index, { acquiredAt, releasedAt }] of holds.entries()) {
+    const before = holds[index - 1];
     if (before === undefined) continue;
     latencies.push(acquiredAt - before.releasedAt);
     claims.push(claimedAt.filter((at) => at >= before.releasedAt && at < releasedAt).length);
   }
+  const warm = holds.slice(COLD_ROUNDS);
   const shares = reports.map((_, process) => warm.filter((one) => one.process === process).length);
-  return { latencies, claims, shares };
+  return {
+    latencies: latencies.slice(COLD_ROUNDS),
+    claims: claims.slice(COLD_ROUNDS),
+    coldClaims: claims.slice(0, COLD_ROUNDS),
+    shares,
+  };
+}
+
+/** Few and many, rapid and rare. */
+async function grid(stage: Stage): Promise<Required<Pick<Result, 'figures' | 'points'>>> {
+  const figures: Figure[] = [];
+  const points: Record<string, [number, number][]> = {
+    'claims for each hand-off, mean': [],
+    'hand-off, p50 as a multiple of a raw PUT': [],
+  };
+  for (const [processes, waiters, holdMs, handOffs] of GRID) {
+    const parties = `${processes * waiters} waiters in ${processes} processes, held for ${holdMs} ms`;
+    stage.say(parties);
+    const name = `grid-${processes}-${waiters}-${holdMs}`;
+    const one = await race(stage, { name, waiters, holdMs }, handOffs, processes);
+    const ratio = percentile(one.latencies, 0.5) / percentile(one.puts, 0.5);
+    const [warm, cold] = [meanOf(one.claims), meanOf(one.coldClaims)];
+    const claims = `claims ${warm.toFixed(2)} on average, ${cold.toFixed(1)} in the first ${COLD_ROUNDS}`;
+    const measured = `${claims}; p50 ${ratio.toFixed(2)} × a raw PUT`;
+    figures.push({ figure: parties, goal: '', measured, isMet: null, rival: '' });
+    if (holdMs > 100) continue;
+    points['claims for each hand-off, mean']?.push([processes * waiters, warm]);
+    points['hand-off, p50 as a multiple of a raw PUT']?.push([processes * waiters, ratio]);
+  }
+  return { figures, points };
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / values.length;
 }
 
 async function run(stage: Stage): Promise<Result> {
@@ -72,7 +117,7 @@ async function run(stage: Stage): Promise<Result> {
   const fair = await race(stage, { name: 'fair', waiters: 1, holdMs: 0 }, isQuick ? 300 : 1_000);
   const [p50, put] = [percentile(herd.latencies, 0.5), percentile(herd.puts, 0.5)];
   const claims = percentile(herd.claims, 0.95);
-  const mean = herd.claims.reduce((a, b) => a + b, 0) / herd.claims.length;
+  const mean = meanOf(herd.claims);
   const total = herd.shares.reduce((a, b) => a + b, 0);
   const most = (Math.max(...herd.shares) * PROCESSES) / total;
   const fairTotal = fair.shares.reduce((a, b) => a + b, 0);
@@ -99,7 +144,9 @@ async function run(stage: Stage): Promise<Result> {
     },
   ];
   const series = { herd: herd.latencies, 'shares of 10 processes': fair.shares };
-  return { figures, series };
+  if (isQuick) return { figures, series };
+  const more = await grid(stage);
+  return { figures: [...figures, ...more.figures], series, points: more.points };
 }
 
 export const herd: Row = { name: 'herd', run };

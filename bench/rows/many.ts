@@ -1,10 +1,13 @@
 // A thousand locks in one process, and the processor time of a renewal beside that of a raw PUT.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PutCalls } from '../../test/integration/workers/put.js';
-import type { Result, Row, Stage } from '../stage.js';
+import type { Points, Result, Row, Stage } from '../stage.js';
 import type { ManyCalls, ManyReport, ManySettings } from '../workers/many.js';
 
 const LOCKS = 1_000;
+/** For the plot: how the cost of holding grows. */
+const FEWER = [10, 100];
+const FEWER_MS = 20_000;
 const TIMINGS = { leaseDurationMs: 30_000, renewIntervalMs: 5_000 };
 const LONG_MS = 600_000;
 
@@ -21,19 +24,43 @@ function memoryOf({ memoryMiB, heapMiB }: ManyReport): string {
   return `${memoryMiB.toFixed(0)} MiB, ${heapMiB.toFixed(0)} of them in use`;
 }
 
-async function run({ cluster, crew, say }: Stage, windowMs: number): Promise<Result> {
-  const settings: ManySettings = { locks: LOCKS, ...TIMINGS };
+async function hold(
+  { cluster, crew, say }: Stage,
+  locks: number,
+  windowMs: number,
+): Promise<{ readonly report: ManyReport; readonly idleMs: number }> {
+  const settings: ManySettings = { locks, ...TIMINGS };
   const worker = await crew.start<ManyCalls>('../../../bench/workers/many', cluster, settings);
   const { delayMs: idleMs } = await worker.call('warmUp', undefined);
   await worker.call('acquireAll', undefined, 120_000);
-  say(`holds ${LOCKS} locks for ${windowMs / 1_000} s`);
+  say(`holds ${locks} locks for ${windowMs / 1_000} s`);
   // Renewals spread over the interval by themselves; the burst of acquiring is over by then.
-  await sleep(2 * TIMINGS.renewIntervalMs);
+  await sleep(TIMINGS.renewIntervalMs);
   await worker.call('begin', undefined);
   await sleep(windowMs);
   const report = await worker.call('end', undefined);
   await worker.call('release', undefined, 60_000);
   await worker.kill();
+  return { report, idleMs };
+}
+
+/** How the cost of holding grows with what is held. */
+async function growth(stage: Stage, most: ManyReport): Promise<Points> {
+  const reports: [number, ManyReport][] = [];
+  for (const locks of FEWER) reports.push([locks, (await hold(stage, locks, FEWER_MS)).report]);
+  reports.push([LOCKS, most]);
+  const line = (value: (report: ManyReport) => number): [number, number][] =>
+    reports.map(([locks, report]) => [locks, value(report)]);
+  return {
+    'processor time of a renewal, ms': line(({ cpuMs }) => cpuMs),
+    'memory in use over the client alone, MiB': line(({ heapMiB }) => heapMiB),
+    sockets: line(({ sockets }) => sockets),
+  };
+}
+
+async function run(stage: Stage, windowMs: number): Promise<Result> {
+  const { cluster, crew, isQuick } = stage;
+  const { report, idleMs } = await hold(stage, LOCKS, windowMs);
   const puts = await crew.start<PutCalls>('put', cluster, {
     ...{ leases: cluster.leases, name: 'put-many' },
   });
@@ -44,7 +71,9 @@ async function run({ cluster, crew, say }: Stage, windowMs: number): Promise<Res
   const ratio = report.cpuMs / putMs;
   const seconds = windowMs / 1_000;
   const what = `${LOCKS} locks in one process for ${seconds} s`;
+  const points = isQuick || windowMs === LONG_MS ? {} : await growth(stage, report);
   return {
+    points,
     figures: [
       {
         figure: `${what}: lost`,

@@ -30,7 +30,7 @@ async function passOn(stage: Stage, peer: Peer, packages: string): Promise<numbe
   const pairs = isElector ? [] : await holder.call('pairs', isQuick ? 60 : 300);
   const handOffs: number[] = [];
   await holder.call('acquire', undefined);
-  const rounds = isElector ? (isQuick ? 2 : 20) : isQuick ? 60 : 300;
+  const rounds = isElector ? (isQuick ? 2 : 20) : isQuick ? 40 : 300;
   for (let round = isElector ? 0 : -COLD_ROUNDS; round < rounds; round++) {
     const acquired = waiter.call('acquire', undefined, 60_000);
     await sleep(isElector ? ELECTOR_HELD_MS : HELD_MS);
@@ -62,11 +62,21 @@ async function run(stage: Stage): Promise<Result> {
     const peers = peersOn(stage.etcdUrl, redis?.url, postgres?.url);
     const series: Record<string, readonly number[]> = {};
     const figures: Figure[] = [];
-    for (const peer of peers) {
+    const [slow, ...others] = [...peers].reverse();
+    // It sleeps nearly all of the time, and nobody is disturbed by it.
+    const slowTimes = slow === undefined ? null : passOn(stage, slow, packages);
+    slowTimes?.catch(() => undefined);
+    for (const peer of others.reverse()) {
       stage.say(peer.title);
       const times = await passOn(stage, peer, packages);
       series[peer.title] = times[0] ?? [];
       figures.push(figureOf(peer, times));
+    }
+    if (slow !== undefined && slowTimes !== null) {
+      stage.say(slow.title);
+      const times = await slowTimes;
+      series[slow.title] = times[0] ?? [];
+      figures.push(figureOf(slow, times));
     }
     for (const [server, what] of [
       [redis, 'redis-server'],
