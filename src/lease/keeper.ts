@@ -249,8 +249,8 @@ export class Keeper {
   }
 
   #requestOptions(now: Instant): RequestOptions {
-    const { withinMs, limitMs } = requestBudget(this.#state, now);
-    return { deadline: now.monotonic + withinMs, limitMs };
+    const { withinMs, limitMs, lane } = requestBudget(this.#state, now);
+    return { deadline: now.monotonic + withinMs, limitMs, lane };
   }
 
   #timed(write: Write, options: RequestOptions): RequestOptions {

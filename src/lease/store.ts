@@ -49,8 +49,13 @@ export type DeleteOutcome =
 
 export type Outcome = ReadOutcome | CreateOutcome | WriteOutcome | DeleteOutcome;
 
+/** For whose sake a request is made: those of holders leave first, then those that let go. */
+export type Lane = 'holding' | 'vacating' | 'seeking';
+
 export interface RequestOptions {
-  /** On the monotonic clock. Requests leave by earliest deadline; one still queued then comes back `refused`. */
+  /** Default: `seeking`. */
+  readonly lane?: Lane;
+  /** On the monotonic clock. In a lane the earliest leaves first; one still queued then comes back `refused`. */
   readonly deadline: number;
   /** Longest wait for an answer once sent, milliseconds; also sent to the server as `?timeout=`. */
   readonly limitMs: number;

@@ -2,7 +2,7 @@ import createDebug from 'debug';
 import type { ClientRequest } from 'node:http';
 import { ApiUnreachableError, ClosedError } from '../../errors.js';
 import type { Clock } from '../clock.js';
-import type { Refused, RequestOptions, Unknown } from '../store.js';
+import type { Lane, Refused, RequestOptions, Unknown } from '../store.js';
 import type { Authorized, Door } from './endpoint.js';
 import { exchange, retryAfterMs } from './exchange.js';
 import type { Exchanged } from './exchange.js';
@@ -43,6 +43,7 @@ interface Entry {
   readonly call: Call;
   readonly options: RequestOptions;
   readonly deadline: number;
+  readonly lane: Lane;
   readonly resolve: (reply: Reply) => void;
   readonly cleanUps: (() => void)[];
   request: ClientRequest | null;
@@ -63,7 +64,7 @@ const MANY_SOCKETS = 4;
 /** Beyond so many leases one connection's latency leaves too little for renewals. */
 const MANY_LEASES = 100;
 
-/** Requests to one API server over few kept-alive connections, by earliest deadline. */
+/** Requests to one API server over few kept-alive connections: by lane, then by earliest deadline. */
 export class Transport {
   readonly #endpoint: Door;
   readonly #clock: Clock;
@@ -97,7 +98,8 @@ export class Transport {
   send(call: Call, options: RequestOptions): Promise<Reply> {
     return new Promise((resolve) => {
       const entry: Entry = {
-        ...{ call, options, deadline: options.deadline, resolve, cleanUps: [] },
+        ...{ call, options, deadline: options.deadline, lane: options.lane ?? 'seeking' },
+        ...{ resolve, cleanUps: [] },
         ...{ request: null, sentAt: 0, generation: 0 },
         ...{ isBusy: false, isSilent: false, isDone: false },
       };
@@ -149,17 +151,17 @@ export class Transport {
 
   #letOut(): number {
     for (;;) {
-      const next = this.#queue.peek();
-      if (next === undefined) return Infinity;
+      const [next, earliest] = [this.#queue.peek(), this.#queue.earliest()];
+      if (next === undefined || earliest === undefined) return Infinity;
       const now = this.#now();
-      const left = next.deadline - now;
+      const left = earliest.deadline - now;
       if (left <= 0) {
-        this.#giveUp(next, 'its deadline passed before it could be sent');
+        this.#giveUp(earliest, 'its deadline passed before it could be sent');
         continue;
       }
       const delay = this.#busy < this.#sockets ? this.#gate.delay(now, next.deadline) : Infinity;
       if (delay > 0) return Math.min(delay, left);
-      this.#queue.shift();
+      this.#queue.remove(next);
       void this.#depart(next, now);
     }
   }

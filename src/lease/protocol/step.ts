@@ -52,15 +52,25 @@ export function isLate(state: Holding, now: Instant, terms: Terms): boolean {
   return beliefMs(state, now) < (terms.durationMs - terms.marginMs) / 2;
 }
 
-/** Within what time a request is of use at all, and how long to wait for its answer once it is sent. */
-export function requestBudget(state: State, now: Instant): { withinMs: number; limitMs: number } {
+/** What a request that is made now may cost, and how much depends on it. */
+export interface Budget {
+  /** Within what time it is of use at all. */
+  readonly withinMs: number;
+  /** How long to wait for its answer once it is sent. */
+  readonly limitMs: number;
+  /** For whose sake it is made. */
+  readonly lane: Exclude<State['kind'], 'over'>;
+}
+
+export function requestBudget(state: State, now: Instant): Budget {
   const withinMs =
     state.kind === 'holding'
       ? beliefMs(state, now)
       : state.kind === 'vacating'
         ? Math.max(state.giveUpAt - now.monotonic, 0)
         : REQUEST_LIMIT_MS;
-  return { withinMs, limitMs: Math.min(withinMs, REQUEST_LIMIT_MS) };
+  const lane = state.kind === 'over' ? 'vacating' : state.kind;
+  return { withinMs, limitMs: Math.min(withinMs, REQUEST_LIMIT_MS), lane };
 }
 
 function seekingStep(state: Seeking, now: Instant, terms: Terms): Step {

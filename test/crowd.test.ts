@@ -1,0 +1,91 @@
+// Many waits in one process: they cost the API server nothing, starve nobody, and never hold up a renewal.
+import { expect, it } from '@jest/globals';
+import { LeaseClient, Lock, diagnosticsChannels, type EventMessage } from '@metaparticle/sync';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startLeaseServer } from '../src/testing/index.js';
+import { until } from './support/promises.js';
+
+const QUICK = { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 500 };
+const BELIEF_MS = 3_450;
+
+it('ten thousand waits for a hundred names ask for nothing; who waits elsewhere gets his turn', async () => {
+  const api = await startLeaseServer();
+  const crowd = new LeaseClient({ kubeConfig: api.kubeConfig, identity: 'crowd' });
+  const other = new LeaseClient({ kubeConfig: api.kubeConfig, identity: 'other' });
+  try {
+    const names = Array.from({ length: 100 }, (_, n) => `name-${n}`);
+    const locks = names.map((name) => new Lock(name, { client: crowd, ...QUICK }));
+    const held = await Promise.all(locks.map((lock) => lock.acquire()));
+    let served = 0;
+    const waits = locks.flatMap((lock) =>
+      Array.from({ length: 100 }, async () => {
+        await lock.withLock(() => sleep(10));
+        served++;
+      }),
+    );
+    const done = Promise.allSettled(waits);
+    const lock = new Lock('name-0', { client: other, ...QUICK });
+    const turn = lock.acquire({ timeoutMs: 60_000 });
+    await sleep(1_500);
+    api.requests.reset();
+    await sleep(3_000);
+    const { counts, total } = api.requests;
+    expect(total).toBe(counts.update);
+    expect(counts.update).toBeLessThanOrEqual(400);
+    expect(held.every((handle) => handle.isHeld())).toBe(true);
+
+    // Of one name all wait in vain by now but the one elsewhere and the hundred here.
+    await held[0]?.release();
+    const handle = await turn;
+    expect(served).toBeLessThan(100);
+    await handle.release();
+    await until('others go on', () => served > 0, 10_000);
+    await crowd.close();
+    await done;
+  } finally {
+    await Promise.all([crowd.close(), other.close()]);
+    await api.close();
+  }
+}, 120_000);
+
+it('a burst of acquisitions goes behind renewals, and renewals do not come in bursts', async () => {
+  const api = await startLeaseServer();
+  // What a server does that is busy.
+  api.faults.delay({ responseMs: 25 });
+  const client = new LeaseClient({ kubeConfig: api.kubeConfig, identity: 'one' });
+  const leftMs: number[] = [];
+  const sentAt: number[] = [];
+  const listen = (message: unknown): void => {
+    const { event, before, after, detail } = message as EventMessage;
+    if (event !== 'sent' || before !== 'holding' || after !== 'holding') return;
+    const was = (detail as { before: { heldUntil: number } }).before;
+    leftMs.push(was.heldUntil - performance.now());
+    sentAt.push(performance.now());
+  };
+  try {
+    const names = Array.from({ length: 20 }, (_, n) => `held-${n}`);
+    const held = await Promise.all(
+      names.map((name) => new Lock(name, { client, ...QUICK }).acquire()),
+    );
+    subscribe(diagnosticsChannels.event, listen);
+    const stop = new AbortController();
+    const { signal } = stop;
+    const slow = { leaseDurationMs: 60_000, renewIntervalMs: 20_000 };
+    const burst = Array.from({ length: 1_000 }, (_, n) =>
+      new Lock(`burst-${n}`, { client, ...slow }).acquire({ signal }).catch(() => null),
+    );
+    await sleep(6_000);
+    unsubscribe(diagnosticsChannels.event, listen);
+    expect(held.filter((handle) => !handle.isHeld())).toHaveLength(0);
+    // Less than half of the belief was used up when the latest of them left.
+    expect(Math.min(...leftMs)).toBeGreaterThan(BELIEF_MS / 2);
+    expect(leftMs.length).toBeGreaterThan(80);
+    stop.abort();
+    await client.close();
+    await Promise.all(burst);
+  } finally {
+    await client.close();
+    await api.close();
+  }
+}, 60_000);
