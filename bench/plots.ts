@@ -2,8 +2,8 @@
 import * as echarts from 'echarts';
 import type { Points } from './stage.js';
 
-const SIZE = { width: 760, height: 380 };
-const COLORS = ['#1f6feb', '#d1242f', '#57606a', '#1a7f37'];
+const SIZE = { width: 760, height: 420 };
+const COLORS = ['#1f6feb', '#d1242f', '#57606a', '#1a7f37', '#8250df'];
 
 function draw(option: echarts.EChartsOption): string {
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, ...SIZE });
@@ -17,6 +17,17 @@ function draw(option: echarts.EChartsOption): string {
   const svg = chart.renderToSVGString();
   chart.dispose();
   return `${svg}\n`;
+}
+
+const LINE_HEIGHT = 18;
+
+/** A line each: how wide a text gets is not known without a browser. */
+function legendOf(lines: number): Pick<echarts.EChartsOption, 'legend' | 'grid'> {
+  const bottom = 60 + lines * LINE_HEIGHT;
+  return {
+    legend: { orient: 'vertical', left: 70, bottom: 4, itemGap: 4 },
+    grid: { left: 70, right: 30, top: 45, bottom },
+  };
 }
 
 /** For each line, the share of all values that are not greater. */
@@ -38,10 +49,12 @@ export function cumulative(
     : ({ type: 'value', scale: true } as const);
   return draw({
     title: { text: title, left: 'center', textStyle: { fontSize: 15 } },
-    legend: { bottom: 0 },
-    grid: { left: 60, right: 30, top: 50, bottom: 75 },
+    ...legendOf(series.length),
     xAxis: { ...axis, name: unit, nameLocation: 'middle', nameGap: 28 },
-    yAxis: { type: 'value', min: 0, max: 1, name: 'share of all' },
+    yAxis: {
+      ...{ type: 'value', min: 0, max: 1 },
+      ...{ name: 'share of all', nameLocation: 'middle', nameGap: 42 },
+    },
     series,
   });
 }
@@ -54,10 +67,9 @@ export function against(title: string, [x, y]: readonly [string, string], points
   }));
   return draw({
     title: { text: title, left: 'center', textStyle: { fontSize: 15 } },
-    legend: { bottom: 0 },
-    grid: { left: 70, right: 30, top: 60, bottom: 75 },
+    ...legendOf(series.length),
     xAxis: { type: 'log', name: x, nameLocation: 'middle', nameGap: 28 },
-    yAxis: { type: 'log', name: y },
+    yAxis: { type: 'log', name: y, nameLocation: 'middle', nameGap: 42 },
     series,
   });
 }

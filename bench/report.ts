@@ -73,7 +73,7 @@ const PLOTS: Readonly<Record<string, readonly [string, keyof Shown, (result: Sho
     'herd',
     'points',
     ({ points }) => {
-      const axes = ['waiters', 'claims; multiple of a raw PUT'] as const;
+      const axes = ['waiters', 'for each hand-off'] as const;
       return against('A lock that passes among waiters: writes and time', axes, points);
     },
   ],
@@ -81,7 +81,7 @@ const PLOTS: Readonly<Record<string, readonly [string, keyof Shown, (result: Sho
     'many',
     'points',
     ({ points }) => {
-      const axes = ['locks held', 'see the names of the lines'] as const;
+      const axes = ['locks held', ''] as const;
       return against('What held locks cost their process', axes, points);
     },
   ],

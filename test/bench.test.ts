@@ -3,7 +3,7 @@ import { expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tableOf, type Run } from '../bench/report.js';
-import { cumulative, bars } from '../bench/plots.js';
+import { against, bars, cumulative } from '../bench/plots.js';
 import type { Result } from '../bench/stage.js';
 import { rowsOf } from './tools/tables.js';
 import { root } from './tools/source.js';
@@ -31,4 +31,7 @@ it('plots are drawn without a browser, with every line and bar', () => {
   for (const word of ['<svg', 'A title', 'ours', 'theirs']) expect(svg).toContain(word);
   expect(svg).not.toContain('none<');
   expect(bars('Shares', 'process', [1, 2, 3])).toContain('Shares');
+  const points = { writes: [[1, 2] as const, [10, 3] as const] };
+  const plot = against('Growth', ['waiters', 'each'], points);
+  for (const word of ['Growth', 'waiters', 'each', 'writes']) expect(plot).toContain(word);
 });

@@ -85,8 +85,8 @@ function judge(reports: readonly HerdReport[]): Omit<Race, 'puts'> {
 async function grid(stage: Stage): Promise<Required<Pick<Result, 'figures' | 'points'>>> {
   const figures: Figure[] = [];
   const points: Record<string, [number, number][]> = {
-    'claims for each hand-off, mean': [],
-    'hand-off, p50 as a multiple of a raw PUT': [],
+    'claims written, mean': [],
+    'time, p50 as a multiple of a raw PUT': [],
   };
   for (const [processes, waiters, holdMs, handOffs] of GRID) {
     const parties = `${processes * waiters} waiters in ${processes} processes, held for ${holdMs} ms`;
@@ -99,8 +99,8 @@ async function grid(stage: Stage): Promise<Required<Pick<Result, 'figures' | 'po
     const measured = `${claims}; p50 ${ratio.toFixed(2)} × a raw PUT`;
     figures.push({ figure: parties, goal: '', measured, isMet: null, rival: '' });
     if (holdMs > 100) continue;
-    points['claims for each hand-off, mean']?.push([processes * waiters, warm]);
-    points['hand-off, p50 as a multiple of a raw PUT']?.push([processes * waiters, ratio]);
+    points['claims written, mean']?.push([processes * waiters, warm]);
+    points['time, p50 as a multiple of a raw PUT']?.push([processes * waiters, ratio]);
   }
   return { figures, points };
 }
