@@ -48,7 +48,8 @@ function hear(signal: NodeJS.Signals, controller: AbortController): void {
 }
 
 function check(signals: unknown): void {
-  const names = Object.keys(constants.signals);
+  // These end or stop a process without asking it.
+  const names = Object.keys(constants.signals).filter((name) => !/^SIG(KILL|STOP)$/.test(name));
   const isGood =
     Array.isArray(signals) &&
     signals.length > 0 &&

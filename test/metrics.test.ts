@@ -141,6 +141,7 @@ describe('collectMetrics', () => {
     await (await new Lock('unheard', { client }).acquire()).release();
     expect(await register.metrics()).not.toContain('unheard');
     expect(() => collectMetrics({ registry: register } as never)).toThrow('is not an option');
+    expect(() => collectMetrics({ register: {} as never })).toThrow('must be a Registry');
   });
 });
 

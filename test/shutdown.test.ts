@@ -74,7 +74,7 @@ describe('shutdownSignal', () => {
   });
 
   it('refuses what is no signal', () => {
-    for (const signals of [[], ['TERM'], 'SIGTERM', [15]]) {
+    for (const signals of [[], ['TERM'], 'SIGTERM', [15], ['SIGKILL'], ['SIGSTOP']]) {
       expect(() => shutdownSignal({ signals } as never)).toThrow(InvalidOptionError);
     }
     expect(() => shutdownSignal({ signal: 'SIGTERM' } as never)).toThrow('is not an option');

@@ -156,6 +156,7 @@ describe('recordSpans', () => {
     const stop = recordSpans({ tracerProvider: mine });
     expect(() => recordSpans({ tracerProvider: mine })).toThrow(InvalidOptionError);
     expect(() => recordSpans({ provider: mine } as never)).toThrow('is not an option');
+    expect(() => recordSpans({ tracerProvider: {} as never })).toThrow('must be a TracerProvider');
     const handle = await new Lock('open', { client }).acquire();
     stop();
     expect(apart.getFinishedSpans().map(({ name }) => name)).toEqual([

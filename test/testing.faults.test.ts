@@ -308,6 +308,12 @@ describe('pause', () => {
   });
 });
 
+describe('a port that is none', () => {
+  it.each(['x', -1, 65_536, 1.5, null])('is refused: %p', (port) => {
+    expect(() => startLeaseServer({ port } as never)).toThrow('from 0 to 65535');
+  });
+});
+
 describe('a knob that is misspelt', () => {
   it.each<[string, (faults: Faults) => unknown, string]>([
     [
@@ -325,6 +331,11 @@ describe('a knob that is misspelt', () => {
     ['a pattern', (faults) => faults.hang({ match: { nam: 'x' } } as never), 'match: nam is not'],
   ])('%s: is refused', (_, turn, words) => {
     expect(() => turn(bench().api.faults)).toThrow(words);
+  });
+
+  it('in the options of a kubeconfig: is refused', () => {
+    const options = { ns: 'x' } as never;
+    expect(() => bench().api.kubeConfigYaml(options)).toThrow('kubeConfig: ns is not an option');
   });
 
   it('in the options of the server: is refused', () => {

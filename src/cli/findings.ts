@@ -121,7 +121,8 @@ export async function checkHandOff(
     return `${tookMs.toFixed(1)} ms from release to the next acquisition`;
   });
   if (finding.verdict !== 'ok' || tookMs < SLOW_HAND_OFF_MS) return finding;
-  const advice = 'watches do not deliver: look for a proxy that buffers or cuts long answers';
+  const advice =
+    'watches do not deliver: is the verb watch allowed, and is there a proxy that buffers or cuts long answers?';
   return { ...finding, verdict: 'weak', advice };
 }
 
@@ -149,7 +150,7 @@ async function attempt(check: string, act: () => Promise<string>): Promise<Findi
     const detail = isSyncError(error) || error instanceof Error ? error.message : String(error);
     const advice = isSyncError(error, 'ERR_API_UNREACHABLE')
       ? 'is the server of the kubeconfig right, and is there a way to it from here?'
-      : 'mend what the message names';
+      : 'mend what the message names: credentials, their expiry, or the rules for them';
     return { check, verdict: 'failed', detail, advice };
   }
 }

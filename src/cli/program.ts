@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { readFileSync } from 'node:fs';
 import { isSyncError } from '../index.js';
 import { breakCommand } from './break.js';
 import { doctorCommand } from './doctor.js';
@@ -13,8 +14,10 @@ import { Terminal, type Context, type Output } from './terminal.js';
 
 const EXIT_CODES = `
 Exit codes: that of the command that was run, ${exitCodes.notAcquired} lock not to be had, ${exitCodes.usage} wrong usage, ${exitCodes.unavailable} API server
-unavailable, ${exitCodes.lost} lock lost, ${exitCodes.notAllowed} not allowed, ${exitCodes.config} no usable configuration, ${exitCodes.notExecutable} command not executable,
+unavailable, ${exitCodes.internal} error of this program, ${exitCodes.lost} lock lost, ${exitCodes.notAllowed} not allowed, ${exitCodes.config} no usable configuration, ${exitCodes.notExecutable} command not executable,
 ${exitCodes.notFound} command not found, 128 + n ended by signal n.`;
+
+const HINT = '(--help shows what there is; a command to run goes after --)';
 
 const COMMANDS = [
   ...[lockCommand, electCommand],
@@ -41,13 +44,14 @@ export async function run(
 /** The commands; what they do is said to the context. */
 export function programOf(context: Context, stdout: Output, stderr: Output): Command {
   const program = new Command('metaparticle-sync')
+    .version(version(), '-V, --version', 'print the version')
     .description('Locks and leader election on Kubernetes Leases, for commands in any language.')
     .addHelpText('after', EXIT_CODES);
   for (const make of COMMANDS) program.addCommand(make(context));
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()
-      .showHelpAfterError('(--help shows what there is)')
+      .showHelpAfterError(HINT)
       .configureOutput({
         writeOut: (text) => stdout.write(text),
         writeErr: (text) => stderr.write(text),
@@ -56,12 +60,25 @@ export function programOf(context: Context, stdout: Output, stderr: Output): Com
   return program;
 }
 
+/** Of the package that this file belongs to. */
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
 function failed(error: unknown, terminal: Terminal): number {
   if (error instanceof CommanderError) {
     // Its message is out already.
     return error.exitCode === 0 ? 0 : exitCodes.usage;
   }
   if (error instanceof Interruption) return exitCodeOfSignal(error.signal);
+  if (isSyncError(error, 'ERR_NO_CLUSTER_CONFIG')) {
+    const looked = error.looked.join(', ');
+    terminal.tell(
+      `no cluster configuration that can be used; looked at: ${looked}. --kubeconfig names one`,
+    );
+    return exitCodes.config;
+  }
   if (isSyncError(error)) {
     terminal.tell(error.message);
     return exitCodeOf[error.code as keyof typeof exitCodeOf];

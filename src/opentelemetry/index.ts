@@ -36,6 +36,9 @@ const taken = new WeakSet<TracerProvider>();
 export function recordSpans(options: SpanOptions = {}): () => void {
   rejectUnknown(options, ['tracerProvider']);
   const provider = options.tracerProvider ?? trace.getTracerProvider();
+  if (typeof (provider as Partial<TracerProvider> | null)?.getTracer !== 'function') {
+    throw new InvalidOptionError('tracerProvider', typeof provider, 'must be a TracerProvider');
+  }
   if (taken.has(provider)) {
     const rule = 'gets these spans already: call recordSpans once per provider';
     throw new InvalidOptionError('tracerProvider', 'a provider', rule);

@@ -93,7 +93,7 @@ export class SpanRecorder implements DiagnosticsListener {
 function remark(span: Span, event: Event): void {
   if (event.type === 'silent') span.addEvent('request unanswered');
   if (event.type === 'settled' && event.verdict.kind === 'conflict') span.addEvent('conflict');
-  if (event.type === 'watch') span.addEvent(event.live ? 'watch delivers' : 'watch interrupted');
+  if (event.type === 'watch' && !event.live) span.addEvent('watch interrupted');
 }
 
 function endHolding({ hold }: Attempt, after: State): void {

@@ -8,6 +8,17 @@ export function checkKeys(where: string, given: object, known: readonly string[]
   }
 }
 
+/** @throws TypeError unless it is left out or the number of a port: of anything else Node.js makes a local socket */
+export function checkPort(port: unknown): void {
+  if (
+    port === undefined ||
+    (Number.isInteger(port) && Number(port) >= 0 && Number(port) < 65_536)
+  ) {
+    return;
+  }
+  throw new TypeError(`port must be a whole number from 0 to 65535; got ${JSON.stringify(port)}`);
+}
+
 /** @throws TypeError unless it is left out or one of these */
 export function checkOneOf(option: string, value: unknown, known: readonly string[]): void {
   if (value === undefined || known.includes(value as string)) return;

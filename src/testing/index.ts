@@ -25,6 +25,7 @@
  * - The wording of some refusals is shorter; codes, reasons, and the fields of causes are the real ones.
  * - `managedFields` has no limit of ten managers, and entries that make no sense are ignored.
  */
+import { checkPort } from './check.js';
 import { LeaseServer } from './server.js';
 import type { LeaseServerOptions } from './server.js';
 
@@ -33,6 +34,7 @@ import type { LeaseServerOptions } from './server.js';
  * Close it in your test's teardown: it keeps the process alive until then.
  */
 export function startLeaseServer(options: LeaseServerOptions = {}): Promise<LeaseServer> {
+  checkPort(options.port);
   return new LeaseServer(options).listen(options.port ?? 0);
 }
 

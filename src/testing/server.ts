@@ -199,6 +199,7 @@ export class LeaseServer implements AsyncDisposable {
   }
 
   #credentials(options: KubeConfigOptions) {
+    checkKeys('kubeConfig', options, ['namespace', 'token', 'user']);
     const { namespace = 'default', user = 'admin' } = options;
     if (options.token !== undefined) this.#tokens.accept(options.token, user);
     const token = options.token ?? this.#tokens.of(user);
