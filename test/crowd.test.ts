@@ -49,6 +49,30 @@ it('ten thousand waits for a hundred names ask for nothing; who waits elsewhere 
   }
 }, 120_000);
 
+it('holders that take all that the server gives keep nobody from letting go, or from getting on', async () => {
+  const api = await startLeaseServer();
+  const client = new LeaseClient({ kubeConfig: api.kubeConfig, identity: 'one' });
+  try {
+    const names = Array.from({ length: 60 }, (_, n) => `held-${n}`);
+    const held = await Promise.all(names.map((name) => new Lock(name, { client }).acquire()));
+    // Thirty renewals a second are due by the defaults; over two connections twenty get through.
+    api.faults.delay({ responseMs: 100 });
+    await sleep(4_000);
+    const begun = performance.now();
+    await held[0]?.release();
+    const handle = await new Lock('another', { client }).tryAcquire();
+    expect(handle?.isHeld()).toBe(true);
+    expect(performance.now() - begun).toBeLessThan(4_000);
+    expect(api.leases.get('default', 'held-0')?.spec.holderIdentity).toBe('');
+    const least = Math.min(...held.slice(1).map((one) => one.remainingMs()));
+    expect(least).toBeGreaterThan(5_000);
+  } finally {
+    api.faults.clear();
+    await client.close();
+    await api.close();
+  }
+}, 60_000);
+
 it('a burst of acquisitions goes behind renewals, and renewals do not come in bursts', async () => {
   const api = await startLeaseServer();
   // What a server does that is busy.

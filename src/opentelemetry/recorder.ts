@@ -29,8 +29,9 @@ export class SpanRecorder implements DiagnosticsListener {
   }
 
   step(message: StepMessage): void {
-    const { acquire } = this.#attemptOf(message);
-    const { step } = message.detail as { readonly step: Step };
+    const { step, state } = message.detail as { readonly step: Step; readonly state: State };
+    const acquire = this.#attemptOf(message, state)?.acquire;
+    if (acquire === undefined) return;
     if (step.do === 'yield') acquire.setAttribute(`${PREFIX}.outcome`, 'busy');
     if (step.do !== 'fail') return;
     const { code, message: text } = step.error;
@@ -39,12 +40,13 @@ export class SpanRecorder implements DiagnosticsListener {
   }
 
   event(message: EventMessage): void {
-    const attempt = this.#attemptOf(message);
     const { event, before, after } = message.detail as {
       readonly event: Event;
       readonly before: State;
       readonly after: State;
     };
+    const attempt = this.#attemptOf(message, before);
+    if (attempt === null) return;
     remark(attempt.hold ?? attempt.acquire, event);
     if (before.kind === 'seeking' && after.kind !== 'seeking') this.#endSeeking(attempt, after);
     if (before.kind === 'holding' && after.kind !== 'holding') endHolding(attempt, after);
@@ -69,9 +71,13 @@ export class SpanRecorder implements DiagnosticsListener {
     acquire.end();
   }
 
-  #attemptOf({ lease, identity, nonce }: StepMessage | EventMessage): Attempt {
+  /** `null` for a term that was under way before anybody listened. */
+  #attemptOf(
+    { lease, identity, nonce }: StepMessage | EventMessage,
+    { kind }: State,
+  ): Attempt | null {
     const known = this.#attempts.get(nonce);
-    if (known !== undefined) return known;
+    if (known !== undefined || kind !== 'seeking') return known ?? null;
     const [namespace = '', name = ''] = lease.split('/');
     const attributes = {
       'k8s.namespace.name': namespace,

@@ -266,7 +266,8 @@ describe('a server under load', () => {
     };
     const begin = now();
     expect(gistOf(await get(transport, 'a'))).toBe('503');
-    const far = get(transport, 'far', { inMs: 60_000 });
+    // Who holds has time yet, and does not take the chance of others.
+    const far = get(transport, 'far', { inMs: 60_000, lane: 'holding' });
     expect(gistOf(await get(transport, 'near', { inMs: 1600 }))).toBe('200');
     expect(now() - begin).toBeGreaterThan(550);
     expect(now() - begin).toBeLessThan(1500);

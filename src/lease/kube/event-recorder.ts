@@ -7,8 +7,8 @@ import { Transport } from './transport.js';
 
 const debug = createDebug('metaparticle:sync:events');
 
-/** It is told while it is news, or not at all. */
-const LIMIT_MS = 2_000;
+/** It is told while it is news, or not at all: so long it may be queued, and so long be answered. */
+const LIMIT_MS = 1_000;
 
 /**
  * Kubernetes Events about Leases, as client-go's electors write them. They leave by connections of their own: a

@@ -24,7 +24,7 @@ const BODY_LIMIT_BYTES = 4 * 2 ** 20;
 const UNREAD_LIMIT_MS = 1_000;
 
 /**
- * Sends the request and collects the answer. Never rejects; destroy the request to end it early.
+ * Sends the request and collects the answer. Never rejects; {@link breakOff} ends it early.
  *
  * @param onFree called once, when the connection can serve another request or is gone: that may be a little after
  * the answer, which can be here before the request is known to be written
@@ -59,6 +59,17 @@ export function exchange(
     });
     request.end(body);
   });
+}
+
+/**
+ * Ends a request early, also one that its agent has no connection for: of such a one Node.js tells nothing, and
+ * behind a proxy that does not answer it may never get one.
+ */
+export function breakOff(request: ClientRequest, error: Error): void {
+  request.destroy(error);
+  if (request.socket !== null) return;
+  request.emit('error', error);
+  request.emit('close');
 }
 
 /** Data written before the handshake is done waits for it, and dies with the socket if it fails. */

@@ -17,6 +17,11 @@ export class Gate {
   #lastStart = -Infinity;
   #probe: object | null = null;
 
+  /** Whether the server is known to work. */
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
   /** Milliseconds until the next request may leave; `Infinity` while a probe decides. */
   delay(now: number, earliestDeadline: number): number {
     if (this.#open) return 0;

@@ -4,7 +4,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
 import type { Door } from './endpoint.js';
-import { collect, retryAfterMs } from './exchange.js';
+import { breakOff, collect, retryAfterMs } from './exchange.js';
 import { wordsOf } from './words.js';
 
 /** How one connection of a watch came to its end. */
@@ -75,7 +75,7 @@ export class StreamOpener {
     signal: AbortSignal,
     onAnswer: () => void,
   ): Promise<StreamEnd> {
-    const stop = (why: string): void => void request.destroy(new Error(why));
+    const stop = (why: string): void => breakOff(request, new Error(why));
     const onAbort = (): void => stop('given up');
     signal.addEventListener('abort', onAbort, { once: true });
     const onLimit = (): void => stop(`no answer within ${HEADERS_LIMIT_MS} ms`);

@@ -4,7 +4,7 @@ import { ApiUnreachableError, ClosedError } from '../../errors.js';
 import type { Clock } from '../clock.js';
 import type { Lane, Refused, RequestOptions, Unknown } from '../store.js';
 import type { Authorized, Door } from './endpoint.js';
-import { exchange, retryAfterMs } from './exchange.js';
+import { breakOff, exchange, retryAfterMs } from './exchange.js';
 import type { Exchanged } from './exchange.js';
 import { Gate } from './gate.js';
 import { AgentPool } from './pool.js';
@@ -133,7 +133,7 @@ export class Transport {
     for (const entry of this.#queue.drain()) this.#finish(entry, closed());
     for (const entry of this.#flying) {
       const wasSent = entry.request !== null;
-      entry.request?.destroy();
+      if (entry.request !== null) breakOff(entry.request, new ClosedError());
       this.#finish(entry, wasSent ? { kind: 'unknown', error: new ClosedError() } : closed());
     }
     this.#pool.swap();
@@ -151,17 +151,20 @@ export class Transport {
 
   #letOut(): number {
     for (;;) {
-      const [next, earliest] = [this.#queue.peek(), this.#queue.earliest()];
-      if (next === undefined || earliest === undefined) return Infinity;
+      const earliest = this.#queue.earliest();
+      if (earliest === undefined) return Infinity;
       const now = this.#now();
       const left = earliest.deadline - now;
       if (left <= 0) {
         this.#giveUp(earliest, 'its deadline passed before it could be sent');
         continue;
       }
-      const delay = this.#busy < this.#sockets ? this.#gate.delay(now, next.deadline) : Infinity;
+      const hasSocket = this.#busy < this.#sockets;
+      const delay = hasSocket ? this.#gate.delay(now, earliest.deadline) : Infinity;
       if (delay > 0) return Math.min(delay, left);
-      this.#queue.remove(next);
+      // In an outage the few that may leave are those that would not be of use later.
+      const next = this.#gate.isOpen ? (this.#queue.peek(now) ?? earliest) : earliest;
+      this.#queue.take(next);
       void this.#depart(next, now);
     }
   }
@@ -205,7 +208,7 @@ export class Transport {
     const { limitMs } = entry.options;
     const onLimit = (): void => {
       this.#fallSilent(entry);
-      request.destroy(new Error(`no answer within ${limitMs} ms`));
+      breakOff(request, new Error(`no answer within ${limitMs} ms`));
     };
     entry.cleanUps.push(this.#clock.after(limitMs, onLimit));
     if (this.#patienceMs >= limitMs) return;

@@ -63,14 +63,20 @@ export interface Budget {
 }
 
 export function requestBudget(state: State, now: Instant): Budget {
-  const withinMs =
-    state.kind === 'holding'
-      ? beliefMs(state, now)
-      : state.kind === 'vacating'
-        ? Math.max(state.giveUpAt - now.monotonic, 0)
-        : REQUEST_LIMIT_MS;
+  const withinMs = usefulMs(state, now);
   const lane = state.kind === 'over' ? 'vacating' : state.kind;
   return { withinMs, limitMs: Math.min(withinMs, REQUEST_LIMIT_MS), lane };
+}
+
+function usefulMs(state: State, now: Instant): number {
+  switch (state.kind) {
+    case 'holding':
+      return beliefMs(state, now);
+    case 'vacating':
+      return Math.max(state.giveUpAt - now.monotonic, 0);
+    default:
+      return REQUEST_LIMIT_MS;
+  }
 }
 
 function seekingStep(state: Seeking, now: Instant, terms: Terms): Step {
