@@ -5,7 +5,7 @@ import { ms, percentile } from '../../test/integration/workers/figures.js';
 import type { HolderCalls } from '../../test/integration/workers/holder.js';
 import type { PutCalls } from '../../test/integration/workers/put.js';
 import { resignations } from '../../test/integration/workers/resignations.js';
-import type { Result, Row, Stage } from '../stage.js';
+import type { Figure, Result, Row, Stage } from '../stage.js';
 
 const COLD_ROUNDS = 5;
 const HELD_MS = 40;
@@ -18,6 +18,22 @@ interface Times {
   readonly puts: number[];
   /** At the rhythm of the hand-offs. */
   readonly pacedPuts: number[];
+  /** Of each hand-off, in their order. */
+  readonly parts: Readonly<Record<Part, number[]>>;
+}
+
+/** Between whom time passes in a hand-off. */
+const PARTS = [
+  'release called to sent',
+  'to the event at the waiter',
+  'to its claim sent',
+  'to the lock acquired',
+] as const;
+type Part = (typeof PARTS)[number];
+
+interface Marks {
+  readonly sentAt: number;
+  readonly heardAt: number;
 }
 
 async function passOurs({ cluster, crew, isQuick }: Stage): Promise<Times> {
@@ -27,7 +43,8 @@ async function passOurs({ cluster, crew, isQuick }: Stage): Promise<Times> {
     ...{ leases: cluster.leases, name: 'put-hand-off' },
   });
   const [yardstick, one, other] = await Promise.all([puts, start(), start()]);
-  const times: Times = { handOffs: [], puts: [], pacedPuts: [] };
+  const parts = Object.fromEntries(PARTS.map((part) => [part, []])) as unknown as Times['parts'];
+  const times: Times = { handOffs: [], puts: [], pacedPuts: [], parts };
   await yardstick.call('put', 50);
   await one.call('acquire', 'baton');
   let [holder, waiter] = [one, other];
@@ -39,14 +56,22 @@ async function passOurs({ cluster, crew, isQuick }: Stage): Promise<Times> {
     await sleep(HELD_MS / 2);
     const { calledAt } = await holder.call('release', 'baton');
     const { at } = await acquired;
-    if (round >= 0) times.handOffs.push(at - calledAt);
+    const marks = [holder, waiter].map((one) => one.call('marks', 'baton'));
+    const [left, came] = (await Promise.all(marks)) as [Marks, Marks];
+    if (round >= 0) {
+      times.handOffs.push(at - calledAt);
+      const moments = [calledAt, left.sentAt, came.heardAt, came.sentAt, at];
+      for (const [n, part] of PARTS.entries()) {
+        parts[part].push((moments[n + 1] ?? NaN) - (moments[n] ?? NaN));
+      }
+    }
     [holder, waiter] = [waiter, holder];
   }
   return times;
 }
 
 async function run(stage: Stage): Promise<Result> {
-  const { handOffs, puts, pacedPuts } = await passOurs(stage);
+  const { handOffs, puts, pacedPuts, parts } = await passOurs(stage);
   stage.say('hand-offs of client-go');
   const { cluster, crew, rival: program, isQuick } = stage;
   const forMs = isQuick ? THEIR_TIME_MS.quick : THEIR_TIME_MS.full;
@@ -57,7 +82,7 @@ async function run(stage: Stage): Promise<Result> {
   const tail = `p90 ${ms(percentile(handOffs, 0.9))}, p99 ${ms(percentile(handOffs, 0.99))}`;
   const theirP50 = percentile(theirs, 0.5);
   const rival = program === null ? '' : `client-go: p50 ${ms(theirP50)}, n=${theirs.length}`;
-  const figures = [
+  const figures: Figure[] = [
     {
       figure: 'raw PUT, p50: in a row; at the rhythm of hand-offs',
       ...{ goal: '', measured: `${ms(put)}; ${ms(paced)}`, isMet: null, rival: '' },
@@ -73,6 +98,11 @@ async function run(stage: Stage): Promise<Result> {
       ...{ isMet: p50 <= 2.5 * paced, rival: '' },
     },
   ];
+  const shares = PARTS.map((part) => `${part} ${ms(percentile(parts[part], 0.5))}`);
+  figures.push({
+    figure: 'where it goes, p50 of each part',
+    ...{ goal: '', measured: shares.join(', '), isMet: null, rival: '' },
+  });
   const faster = {
     figure: 'graceful hand-off, p50, faster than client-go',
     ...{ goal: '≥ 100 ×', measured: `${(theirP50 / p50).toFixed(0)} ×` },

@@ -168,8 +168,8 @@ describeEachCluster('metaparticle-sync lock', (cluster) => {
         cli.run('lock', 'x', '--no-wait', '--timeout', '3s', '--', 'true'),
         cli.run('lock', 'Not A Name', '--', 'true'),
         cli.run('lock', 'x', '--context', 'nowhere', '--', 'true'),
-        cli.run('lock', 'x', '--kubeconfig', '/nonexistent', '--', 'true'),
-        cli.run('lock', 'x', '--', '/nonexistent'),
+        cli.run('lock', 'x', '--kubeconfig', '/no/such/file', '--', 'true'),
+        cli.run('lock', 'x', '--', '/no/such/command'),
         cli.run('lock', 'x', '--', join(root, 'package.json')),
         cli.run('--help'),
       ]);

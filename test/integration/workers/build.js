@@ -19,7 +19,9 @@ let ts;
 for (const source of [...sources, ...SINGLE_SOURCES]) {
   if (source.endsWith('.ts')) await compile(source);
 }
-write(join(out, 'package.json'), '{ "type": "module" }\n');
+// As programs find it beside them: what kind of modules they are, and of which version.
+const { version } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'));
+write(join(out, 'package.json'), `${JSON.stringify({ type: 'module', version })}\n`);
 process.stdout.write(join(out, 'test/integration/workers'));
 
 async function compile(source) {

@@ -3,6 +3,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { LeaseClient, Lock, diagnosticsChannels } from '../../../src/index.js';
 import type { EventMessage, LeaseOptions, LockHandle } from '../../../src/index.js';
+import type { State } from '../../../src/lease/protocol/state.js';
 import { serve, settings } from './serve.js';
 import { now } from './time.js';
 
@@ -46,16 +47,29 @@ const held = new Map<string, Held>();
 const sends = new Map<string, Map<number, number>>();
 const loop = monitorEventLoopDelay({ resolution: LOOK_EVERY_MS });
 
+/** When one who waits was last told that a lease is vacant. */
+const heard = new Map<string, number>();
+
 subscribe(diagnosticsChannels.event, (message) => {
   const { lease, event, detail } = message as EventMessage;
-  if (event !== 'sent') return;
   const name = lease.slice(lease.indexOf('/') + 1);
+  if (event === 'news' && isVacant((detail as { readonly after: State }).after)) {
+    heard.set(name, now());
+  }
+  if (event !== 'sent') return;
   const { stamp } = (detail as { readonly event: { readonly stamp: number } }).event;
   const times = sends.get(name) ?? new Map<number, number>();
   sends.set(name, times.set(stamp, now()));
   const [oldest] = times.keys();
   if (times.size > REMEMBERED_SENDS && oldest !== undefined) times.delete(oldest);
 });
+
+function isVacant(state: State): boolean {
+  const { kind } = state;
+  return (
+    kind === 'seeking' && state.sight.kind === 'present' && state.sight.lease.record.holder === ''
+  );
+}
 
 function keep(name: string, handle: LockHandle): void {
   const entry: Held = { handle, trueAt: null, abortedAt: null };
@@ -91,6 +105,12 @@ const calls = {
     const calledAt = now();
     const confirmed = await handle.release();
     return { calledAt, at: now(), confirmed };
+  },
+
+  /** When the last write left, and when it was last heard that nobody holds it. */
+  marks: (name: string): { sentAt: number; heardAt: number } => {
+    const sentAt = [...(sends.get(name)?.values() ?? [])].at(-1) ?? NaN;
+    return { sentAt, heardAt: heard.get(name) ?? NaN };
   },
 
   /** Acquires and releases so many times. @returns how long each pair took */
