@@ -244,7 +244,7 @@ describe('the queue', () => {
 });
 
 describe('an answer that overtakes its request', () => {
-  const long = { method: 'PUT', path: '/long', body: 'x'.repeat(16 * 2 ** 20) } as const;
+  const long = { method: 'PUT', path: '/long', body: 'x'.repeat(10 * 2 ** 20) } as const;
   let connections: number;
   let readAfterMs: number;
   let hasRead: boolean;
@@ -279,7 +279,7 @@ describe('an answer that overtakes its request', () => {
     gistOf(await direct.send(call, { deadline: now() + 20_000, limitMs: 10_000 }));
 
   it('is taken at once, and its connection serves nobody else before it is free', async () => {
-    readAfterMs = 500;
+    readAfterMs = 700;
     expect(await Promise.all([send(long), send(long)])).toEqual(['200', '200']);
     expect(hasRead).toBe(false);
     expect(await send({ method: 'GET', path: '/short' })).toBe('200');
