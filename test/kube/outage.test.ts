@@ -283,7 +283,8 @@ describe('a server under load', () => {
     const all = Array.from({ length: 10 }, (_, index) => get(transport, `${index}`));
     expect((await Promise.all(all)).map(gistOf)).toEqual(Array(10).fill('409'));
     expect(now() - begin).toBeGreaterThan(200);
-    expect(now() - begin).toBeLessThan(700);
+    // One after the other, as probes are paced, they would take 2.5 s.
+    expect(now() - begin).toBeLessThan(2_000);
   });
 });
 
