@@ -14,7 +14,7 @@ it('ten thousand waits for a hundred names ask for nothing; who waits elsewhere 
   const other = new LeaseClient({ kubeConfig: api.kubeConfig, identity: 'other' });
   try {
     const names = Array.from({ length: 100 }, (_, n) => `name-${n}`);
-    const locks = names.map((name) => new Lock(name, { client: crowd, ...HOLDING }));
+    const locks = names.map((name) => new Lock(name, { client: crowd }));
     const held = await Promise.all(locks.map((lock) => lock.acquire()));
     let isServed = false;
     const waits = locks.flatMap((lock) =>
@@ -25,7 +25,7 @@ it('ten thousand waits for a hundred names ask for nothing; who waits elsewhere 
       }),
     );
     const done = Promise.allSettled(waits);
-    const lock = new Lock('name-0', { client: other, ...HOLDING });
+    const lock = new Lock('name-0', { client: other });
     const turn = lock.acquire({ timeoutMs: 60_000 });
     await sleep(1_500);
     api.requests.reset();
