@@ -31,7 +31,8 @@ it('ten thousand waits for a hundred names ask for nothing; who waits elsewhere 
     api.requests.reset();
     await sleep(3_000);
     const { counts, total } = api.requests;
-    expect(total).toBe(counts.update);
+    // Who has just come does not know the holder's rhythm yet: he may look once more, and open his watch anew.
+    expect(total - counts.update).toBeLessThanOrEqual(4);
     expect(counts.update).toBeLessThanOrEqual(200);
     expect(held.every((handle) => handle.isHeld())).toBe(true);
 
