@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
-import { isSyncError } from '../index.js';
+import { isSyncError, type SyncError } from '../index.js';
 import { breakCommand } from './break.js';
 import { doctorCommand } from './doctor.js';
 import { electCommand } from './elect.js';
@@ -66,21 +66,21 @@ function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
+/** What the library advises for a missing configuration is for programs. */
+function wordsOf(error: SyncError): string {
+  if (!isSyncError(error, 'ERR_NO_CLUSTER_CONFIG')) return error.message;
+  const looked = error.looked.join(', ');
+  return `no cluster configuration that can be used; looked at: ${looked}. --kubeconfig names one`;
+}
+
 function failed(error: unknown, terminal: Terminal): number {
   if (error instanceof CommanderError) {
     // Its message is out already.
     return error.exitCode === 0 ? 0 : exitCodes.usage;
   }
   if (error instanceof Interruption) return exitCodeOfSignal(error.signal);
-  if (isSyncError(error, 'ERR_NO_CLUSTER_CONFIG')) {
-    const looked = error.looked.join(', ');
-    terminal.tell(
-      `no cluster configuration that can be used; looked at: ${looked}. --kubeconfig names one`,
-    );
-    return exitCodes.config;
-  }
   if (isSyncError(error)) {
-    terminal.tell(error.message);
+    terminal.tell(wordsOf(error));
     return exitCodeOf[error.code as keyof typeof exitCodeOf];
   }
   terminal.tell(`internal error: ${error instanceof Error ? error.message : String(error)}`);

@@ -64,7 +64,12 @@ const REAL = { env: { SYNC_TEST_REAL: '1' } };
 const REAL_LIMIT = process.env.SYNC_TEST_FULL === '1' ? 5400 : 1800;
 /** They wait, too, but start processes: more of them at a time, and bounds of time are for nothing. */
 const WAITING = ['--maxWorkers=2', 'test/integration/', ...ignoring(LIVE, MEASURED, FAULTS)];
-const embedded = jest('integration', 420, [...WAITING, ...ignoring(PROGRAMS)], EMBEDDED);
+const embedded = jest(
+  'integration',
+  420,
+  [...WAITING, `--testPathIgnorePatterns=${PROGRAMS}`],
+  EMBEDDED,
+);
 const real = jest('integration', REAL_LIMIT, WAITING, REAL);
 const faults = jest('faults', REAL_LIMIT, ['--runInBand', FAULTS, ...ignoring(LIVE)], REAL);
 const measured = jest('measured', REAL_LIMIT, ['--runInBand', MEASURED], REAL);
