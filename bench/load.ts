@@ -1,5 +1,5 @@
 // How the load of an API server grows with locks and candidates, reckoned: `npm run load` prints the table of
-// docs/scaling.md. test/load.test.ts holds the reckoning against the library on the embedded server.
+// docs/scaling.md. test/api/client/load.test.ts holds the reckoning against the library on the embedded server.
 import { fileURLToPath } from 'node:url';
 
 export interface Fleet {

@@ -11,7 +11,7 @@ import { herd } from './rows/herd.js';
 import { manyFor } from './rows/many.js';
 import { peers } from './rows/peers.js';
 import { uncontended } from './rows/uncontended.js';
-import { Crew } from '../test/integration/workers/crew.js';
+import { Crew } from '../tools/harness/processes/crew.js';
 import { withStage, type Result } from './stage.js';
 
 const rows = [handOff, uncontended, candidates, herd, manyFor(false), crash, peers];

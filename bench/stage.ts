@@ -1,9 +1,9 @@
 // What every row works with: one API server, one crew of processes, one rival.
 import { findRival, type BuiltRival } from '../test/integration/client-go/find.js';
 import { startControlPlane } from '../test/integration/control-plane.js';
-import { openReal } from '../test/integration/open.js';
-import type { Cluster } from '../test/integration/cluster.js';
-import type { Crew } from '../test/integration/workers/crew.js';
+import { openReal } from '../tools/harness/open.js';
+import type { Cluster } from '../tools/harness/cluster.js';
+import type { Crew } from '../tools/harness/processes/crew.js';
 
 export interface Stage {
   readonly cluster: Cluster;

@@ -1,5 +1,5 @@
 // A Lease API in memory instead of a cluster, for several examples in several terminals:
-//   node --import ./test/integration/loader.js examples/server.ts /tmp/kubeconfig
+//   node --import ./tools/loader.js examples/server.ts /tmp/kubeconfig
 // and then, in each other terminal, `export KUBECONFIG=/tmp/kubeconfig`.
 import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';

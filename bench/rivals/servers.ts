@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Postgres, findPostgres } from '../../test/examples/postgres.js';
+import { Postgres, findPostgres } from '../../tools/harness/postgres.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const START_LIMIT_MS = 10_000;

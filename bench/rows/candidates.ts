@@ -1,8 +1,8 @@
 // What a lease costs the API server while its holder renews it: requests by its own count, against candidates.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { countDuring, type Traffic } from '../../test/integration/workers/counter.js';
-import type { HolderCalls } from '../../test/integration/workers/holder.js';
-import { Rival } from '../../test/integration/workers/rival.js';
+import { countDuring, type Traffic } from '../../tools/harness/processes/counter.js';
+import type { HolderCalls } from '../../tools/harness/processes/holder.js';
+import { Rival } from '../../tools/harness/processes/rival.js';
 import type { Figure, Points, Result, Row, Stage } from '../stage.js';
 
 const SETTLED_MS = 3_000;

@@ -1,12 +1,12 @@
 // A holder that is killed: how long until the next one holds, since the last renewal was committed.
-import { ms } from '../../test/integration/workers/figures.js';
-import { Observer } from '../../test/integration/workers/observer.js';
+import { ms } from '../../tools/harness/processes/figures.js';
+import { Observer } from '../../tools/harness/processes/observer.js';
 import {
   oursOf,
   takeovers,
   theirsOf,
   type Start,
-} from '../../test/integration/workers/takeovers.js';
+} from '../../tools/harness/processes/takeovers.js';
 import type { Result, Row, Stage } from '../stage.js';
 
 const DURATION_MS = 15_000;

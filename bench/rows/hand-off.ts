@@ -1,10 +1,10 @@
 // A lock passed to and fro between two processes, beside raw PUTs; leadership between candidates of client-go.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Worker } from '../../test/integration/workers/crew.js';
-import { ms, percentile } from '../../test/integration/workers/figures.js';
-import type { HolderCalls } from '../../test/integration/workers/holder.js';
-import type { PutCalls } from '../../test/integration/workers/put.js';
-import { resignations } from '../../test/integration/workers/resignations.js';
+import type { Worker } from '../../tools/harness/processes/crew.js';
+import { ms, percentile } from '../../tools/harness/processes/figures.js';
+import type { HolderCalls } from '../../tools/harness/processes/holder.js';
+import type { PutCalls } from '../../tools/harness/processes/put.js';
+import { resignations } from '../../tools/harness/processes/resignations.js';
 import type { Figure, Result, Row, Stage } from '../stage.js';
 
 const COLD_ROUNDS = 5;

@@ -1,8 +1,8 @@
 // Many who wait for one lock in several processes: latency, claim writes, and who gets it how often.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Worker } from '../../test/integration/workers/crew.js';
-import { ms, percentile } from '../../test/integration/workers/figures.js';
-import type { PutCalls } from '../../test/integration/workers/put.js';
+import type { Worker } from '../../tools/harness/processes/crew.js';
+import { ms, percentile } from '../../tools/harness/processes/figures.js';
+import type { PutCalls } from '../../tools/harness/processes/put.js';
 import type { Figure, Result, Row, Stage } from '../stage.js';
 import type { HerdCalls, HerdReport, HerdSettings } from '../workers/herd.js';
 

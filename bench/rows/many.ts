@@ -1,6 +1,6 @@
 // A thousand locks in one process, and the processor time of a renewal beside that of a raw PUT.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PutCalls } from '../../test/integration/workers/put.js';
+import type { PutCalls } from '../../tools/harness/processes/put.js';
 import type { Points, Result, Row, Stage } from '../stage.js';
 import type { ManyCalls, ManyReport, ManySettings } from '../workers/many.js';
 

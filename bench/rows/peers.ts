@@ -1,6 +1,6 @@
 // Others that do the same job, with their usual settings, in one and the same loop.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ms, percentile } from '../../test/integration/workers/figures.js';
+import { ms, percentile } from '../../tools/harness/processes/figures.js';
 import { installRivals, startPostgres, startRedis, versionOf } from '../rivals/servers.js';
 import type { Figure, Result, Row, Stage } from '../stage.js';
 import type { Kind, PeerCalls, PeerSettings } from '../workers/peer.js';

@@ -1,8 +1,8 @@
 // One process alone with its lock: requests by the API server's own count, time beside raw PUTs.
-import { countDuring } from '../../test/integration/workers/counter.js';
-import { ms, percentile } from '../../test/integration/workers/figures.js';
-import type { HolderCalls } from '../../test/integration/workers/holder.js';
-import type { PutCalls } from '../../test/integration/workers/put.js';
+import { countDuring } from '../../tools/harness/processes/counter.js';
+import { ms, percentile } from '../../tools/harness/processes/figures.js';
+import type { HolderCalls } from '../../tools/harness/processes/holder.js';
+import type { PutCalls } from '../../tools/harness/processes/put.js';
 import type { Result, Row, Stage } from '../stage.js';
 
 async function run({ cluster, crew, isQuick }: Stage): Promise<Result> {

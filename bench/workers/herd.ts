@@ -2,8 +2,8 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LeaseClient, Lock, diagnosticsChannels, type StepMessage } from '../../src/index.js';
-import { serve, settings } from '../../test/integration/workers/serve.js';
-import { now } from '../../test/integration/workers/time.js';
+import { serve, settings } from '../../tools/harness/processes/serve.js';
+import { now } from '../../tools/harness/processes/time.js';
 
 export interface HerdSettings {
   readonly name: string;

@@ -12,7 +12,7 @@ import {
   type EventMessage,
   type LockHandle,
 } from '../../src/index.js';
-import { serve, settings } from '../../test/integration/workers/serve.js';
+import { serve, settings } from '../../tools/harness/processes/serve.js';
 import type { Event, State } from '../../src/lease/protocol/state.js';
 
 export interface ManySettings {

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import pg from 'pg';
 import { LeaseClient, Lock, type LockHandle } from '../../src/index.js';
-import { serve, settings } from '../../test/integration/workers/serve.js';
-import { now } from '../../test/integration/workers/time.js';
+import { serve, settings } from '../../tools/harness/processes/serve.js';
+import { now } from '../../tools/harness/processes/time.js';
 
 export type Kind = 'ours' | 'etcd3' | 'redlock' | 'postgres' | 'elector';
 

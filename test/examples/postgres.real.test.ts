@@ -19,7 +19,7 @@ import {
 } from './guards.js';
 import { everyOrder } from './interleavings.js';
 import type { Part } from './interleavings.js';
-import { Postgres, findPostgres } from './postgres.js';
+import { Postgres, findPostgres } from '../../tools/harness/postgres.js';
 import { Stage } from './stage.js';
 
 jest.setTimeout(60_000);

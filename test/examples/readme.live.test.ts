@@ -5,8 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Child } from '../support/child.js';
-import { brokenLinks, readPage } from '../tools/markdown.js';
-import { root } from '../tools/source.js';
+import { brokenLinks, readPage } from '../../tools/docs/markdown.js';
+import { root } from '../../tools/docs/source.js';
 import { Programs } from './stage.js';
 
 const page = readFileSync(join(root, 'examples/README.md'), 'utf8');
@@ -30,10 +30,10 @@ const programs: Readonly<Record<string, readonly [said: RegExp, endless: boolean
   'postgres/guard.ts': [/^written with token .*\ntoken .* was refused: .*\n$/, false],
   'http-guard.ts': [/^the holder has written\ntoken .* was refused: .*\n$/, false],
 };
-/** Their tests are test/testing.example.test.ts itself, and integration/{demo,deploy}.test.ts. */
+/** Their tests are test/unit/testing/example.test.ts itself, and integration/{demo,deploy}.test.ts. */
 const elsewhere: Readonly<Record<string, string>> = {
-  'demo/main.ts': 'npm start',
-  'testing/report.test.ts': 'npm run jest -- test/testing.example.test.ts',
+  '../demo/main.ts': 'npm start',
+  'testing/report.test.ts': 'npm run jest -- test/unit/testing/example.test.ts',
   'deploy/deployment.yaml': 'kubectl apply -k examples/deploy',
 };
 

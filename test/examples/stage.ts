@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Child } from '../support/child.js';
-import { root } from '../tools/source.js';
+import { root } from '../../tools/docs/source.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -90,7 +90,7 @@ export class Stage implements AsyncDisposable {
   }
 
   #start(file: string, env: Env): Child {
-    const args = ['--import', './test/integration/loader.js', file];
+    const args = ['--import', './tools/loader.js', file];
     return this.#programs.start(process.execPath, args, env);
   }
 }

@@ -9,12 +9,12 @@ import { systemClock } from '../../src/lease/clock.js';
 import { connect } from '../../src/lease/kube/connect.js';
 import type { KubeConfigLike } from '../../src/lease/kube/connect.js';
 import type { Connection, ReadOutcome } from '../../src/lease/store.js';
-import { ConnectProxy } from '../kube/support/connect-proxy.js';
-import { Recorder } from '../kube/support/listener.js';
-import { FreezingProxy } from '../kube/support/proxy.js';
-import { until } from '../kube/support/until.js';
-import { clusters, describeEachCluster } from './cluster.js';
-import type { Cluster } from './cluster.js';
+import { ConnectProxy } from '../unit/kube/support/connect-proxy.js';
+import { Recorder } from '../unit/kube/support/listener.js';
+import { FreezingProxy } from '../unit/kube/support/proxy.js';
+import { until } from '../support/until.js';
+import { clusters, describeEachCluster } from '../../tools/harness/cluster.js';
+import type { Cluster } from '../../tools/harness/cluster.js';
 import { sharedCluster } from './control-plane.js';
 
 const opened: Connection[] = [];

@@ -5,10 +5,10 @@ import { LeaseClient, Lock } from '@metaparticle/sync';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from '../support/promises.js';
-import { root } from '../tools/source.js';
+import { root } from '../../tools/docs/source.js';
 import { Cli, shell } from './cli.js';
-import { describeEachCluster } from './cluster.js';
-import type { Cluster } from './cluster.js';
+import { describeEachCluster } from '../../tools/harness/cluster.js';
+import type { Cluster } from '../../tools/harness/cluster.js';
 
 const QUICK = { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 1_000 };
 const LIMIT_MS = 60_000;

@@ -4,11 +4,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { root } from '../tools/source.js';
+import { root } from '../../tools/docs/source.js';
 import { Cable } from './cable.js';
 import { Cli, shell } from './cli.js';
-import { describeEachCluster } from './cluster.js';
-import type { Cluster } from './cluster.js';
+import { describeEachCluster } from '../../tools/harness/cluster.js';
+import type { Cluster } from '../../tools/harness/cluster.js';
 
 const SHORT = ['--lease-duration', '5s', '--renew-interval', '1s', '--margin', '1500ms'];
 const MIDDLING = ['--lease-duration', '8s', '--renew-interval', '1s', '--margin', '1500ms'];

@@ -2,14 +2,14 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Child, type Exit } from '../support/child.js';
-import { root } from '../tools/source.js';
+import { root } from '../../tools/docs/source.js';
 
 let main: string | null = null;
 
 /** Compiled once: processes are many here. */
 function mainFile(): string {
   main ??= join(
-    execFileSync(process.execPath, [join(root, 'test/integration/workers/build.js')], {
+    execFileSync(process.execPath, [join(root, 'tools/harness/processes/build.js')], {
       encoding: 'utf8',
     }),
     '../../../src/cli/main.js',

@@ -1,4 +1,4 @@
-import { describeEachCluster } from './cluster.js';
+import { describeEachCluster } from '../../tools/harness/cluster.js';
 import { leaseConformance } from './conformance.js';
 
 describeEachCluster('Lease API', leaseConformance);

@@ -2,12 +2,12 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describeEachCluster } from './cluster.js';
-import { Crew } from './workers/crew.js';
-import type { Worker } from './workers/crew.js';
-import { isFull, print } from './workers/figures.js';
-import type { SectionCalls, Work } from './workers/section.js';
-import { now } from './workers/time.js';
+import { describeEachCluster } from '../../tools/harness/cluster.js';
+import { Crew } from '../../tools/harness/processes/crew.js';
+import type { Worker } from '../../tools/harness/processes/crew.js';
+import { isFull, print } from '../../tools/harness/processes/figures.js';
+import type { SectionCalls, Work } from '../../tools/harness/processes/section.js';
+import { now } from '../../tools/harness/processes/time.js';
 
 const [PROCESSES, ROUNDS] = isFull ? [10, 50] : [4, 15];
 const LIMIT_MS = 180_000;

@@ -9,11 +9,11 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { describeControlPlane } from './cluster.js';
+import { describeControlPlane } from '../../tools/harness/cluster.js';
 import { findBinaries, hasGo } from './control-plane/binaries.js';
 import { findCluster, startControlPlane } from './control-plane.js';
 import type { ControlPlane, LocalCluster } from './control-plane.js';
-import { RawClient } from './raw.js';
+import { RawClient } from '../../tools/harness/raw.js';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const NAMES = [
@@ -229,7 +229,7 @@ describeControlPlane('a control plane', (own) => {
     const script =
       `const { startControlPlane } = await import('./control-plane.ts');` +
       `console.log(JSON.stringify(await startControlPlane())); setInterval(() => {}, 1000);`;
-    const args = ['--import', './loader.js', '--input-type=module', '-e', script];
+    const args = ['--import', '../../tools/loader.js', '--input-type=module', '-e', script];
     const child = spawn(process.execPath, args, { cwd: HERE, stdio: ['ignore', 'pipe', 'ignore'] });
     const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
     const { pids, kubeConfigFile } = JSON.parse(line) as LocalCluster;

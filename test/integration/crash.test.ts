@@ -1,13 +1,13 @@
 import { expect } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Worker } from './workers/crew.js';
-import { isFull, ms, percentile, print } from './workers/figures.js';
-import type { HolderCalls } from './workers/holder.js';
-import { Observer } from './workers/observer.js';
-import { tellEverywhere } from './workers/story.js';
-import type { Story } from './workers/story.js';
-import { now } from './workers/time.js';
-import type { TryResult } from './workers/try.js';
+import type { Worker } from '../../tools/harness/processes/crew.js';
+import { isFull, ms, percentile, print } from '../../tools/harness/processes/figures.js';
+import type { HolderCalls } from '../../tools/harness/processes/holder.js';
+import { Observer } from '../../tools/harness/processes/observer.js';
+import { tellEverywhere } from './story.js';
+import type { Story } from './story.js';
+import { now } from '../../tools/harness/processes/time.js';
+import type { TryResult } from '../../tools/harness/processes/try.js';
 
 /** The defaults, or the shortest that leave room for a missed renewal. */
 const TIMINGS = isFull

@@ -1,7 +1,7 @@
 // The demo interrupted, with a planted fault, and on clusters that are named for it.
 import { describe, expect, it } from '@jest/globals';
-import { EXPECTED, LIMIT_MS, demo, tableOf } from './workers/demo.js';
-import { tellEverywhere } from './workers/story.js';
+import { EXPECTED, LIMIT_MS, demo, tableOf } from './demo.js';
+import { tellEverywhere } from './story.js';
 
 const LATE_WRITE = 'pause: its late write';
 

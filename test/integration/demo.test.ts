@@ -3,7 +3,7 @@ import { startLeaseServer } from '@metaparticle/sync/testing';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Exit } from '../support/child.js';
-import { EXPECTED, LIMIT_MS, demo, folder, start, tableOf } from './workers/demo.js';
+import { EXPECTED, LIMIT_MS, demo, folder, start, tableOf } from './demo.js';
 
 const ARGUMENT_LIMIT_MS = 20_000;
 

@@ -7,13 +7,13 @@ import type { SyncWarning } from '@metaparticle/sync';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until } from '../kube/support/until.js';
+import { until } from '../support/until.js';
 import { rejection } from '../support/promises.js';
-import { root } from '../tools/source.js';
-import { clusters } from './cluster.js';
-import type { Cluster } from './cluster.js';
-import { must } from './raw.js';
-import type { ApiObject, Json, RawClient, RawResponse } from './raw.js';
+import { root } from '../../tools/docs/source.js';
+import { clusters } from '../../tools/harness/cluster.js';
+import type { Cluster } from '../../tools/harness/cluster.js';
+import { must } from '../../tools/harness/raw.js';
+import type { ApiObject, Json, RawClient, RawResponse } from '../../tools/harness/raw.js';
 
 interface Manifest extends Json {
   readonly apiVersion: string;

@@ -4,9 +4,9 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { Election, LeaseClient } from '@metaparticle/sync';
 import type { SyncWarning } from '@metaparticle/sync';
 import { until } from '../support/promises.js';
-import { describeEachCluster } from './cluster.js';
-import type { Cluster } from './cluster.js';
-import type { Json } from './raw.js';
+import { describeEachCluster } from '../../tools/harness/cluster.js';
+import type { Cluster } from '../../tools/harness/cluster.js';
+import type { Json } from '../../tools/harness/raw.js';
 
 interface EventObject extends Json {
   readonly message: string;

@@ -1,6 +1,6 @@
 // Finds or starts the real API server that all test files of one Jest run share, when
 // SYNC_TEST_REAL=1 asks for one, and beside it client-go's elector. The workers inherit its description by the environment.
-import './loader.js';
+import '../../tools/loader.js';
 
 let found;
 

@@ -1,11 +1,11 @@
 import { afterAll, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describeEachCluster } from './cluster.js';
-import { Crew } from './workers/crew.js';
-import type { Worker } from './workers/crew.js';
-import { isFull, ms, percentile, print } from './workers/figures.js';
-import type { HolderCalls } from './workers/holder.js';
-import type { PutCalls } from './workers/put.js';
+import { describeEachCluster } from '../../tools/harness/cluster.js';
+import { Crew } from '../../tools/harness/processes/crew.js';
+import type { Worker } from '../../tools/harness/processes/crew.js';
+import { isFull, ms, percentile, print } from '../../tools/harness/processes/figures.js';
+import type { HolderCalls } from '../../tools/harness/processes/holder.js';
+import type { PutCalls } from '../../tools/harness/processes/put.js';
 
 const ROUNDS = isFull ? 200 : 40;
 /** The first ones open connections and learn who the rivals are. */

@@ -2,14 +2,14 @@
 import { afterAll, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sharedRival } from './client-go/find.js';
-import { describeEachCluster } from './cluster.js';
-import type { Cluster } from './cluster.js';
-import type { CandidateCalls } from './workers/candidate.js';
-import { Crew } from './workers/crew.js';
-import type { Worker } from './workers/crew.js';
-import { isFull, ms, percentile, print } from './workers/figures.js';
-import type { PutCalls } from './workers/put.js';
-import { resignations } from './workers/resignations.js';
+import { describeEachCluster } from '../../tools/harness/cluster.js';
+import type { Cluster } from '../../tools/harness/cluster.js';
+import type { CandidateCalls } from '../../tools/harness/processes/candidate.js';
+import { Crew } from '../../tools/harness/processes/crew.js';
+import type { Worker } from '../../tools/harness/processes/crew.js';
+import { isFull, ms, percentile, print } from '../../tools/harness/processes/figures.js';
+import type { PutCalls } from '../../tools/harness/processes/put.js';
+import { resignations } from '../../tools/harness/processes/resignations.js';
 
 const ROUNDS = isFull ? 100 : 10;
 /** The first ones open connections. */

@@ -1,10 +1,10 @@
 // How long nobody leads when a leader is killed: ours beside client-go's, at the same time, by defaults.
 import { expect } from '@jest/globals';
-import { isFull, ms, percentile, print } from './workers/figures.js';
-import { Observer } from './workers/observer.js';
-import { skipUnlessFull, tellWithRival } from './workers/story.js';
-import type { RivalStory } from './workers/story.js';
-import { oursOf, takeovers, theirsOf } from './workers/takeovers.js';
+import { isFull, ms, percentile, print } from '../../tools/harness/processes/figures.js';
+import { Observer } from '../../tools/harness/processes/observer.js';
+import { skipUnlessFull, tellWithRival } from './story.js';
+import type { RivalStory } from './story.js';
+import { oursOf, takeovers, theirsOf } from '../../tools/harness/processes/takeovers.js';
 
 const DURATION_MS = 15_000;
 const MARGIN_MS = 2_000;

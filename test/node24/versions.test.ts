@@ -1,9 +1,9 @@
 // Without this the second leg might run on what the first one has, and prove nothing.
 import { describe, expect, it } from '@jest/globals';
 import { createRequire } from 'node:module';
-import { describeEachCluster } from '../integration/cluster.js';
-import { Crew } from '../integration/workers/crew.js';
-import type { VersionCalls } from '../integration/workers/version.js';
+import { describeEachCluster } from '../../tools/harness/cluster.js';
+import { Crew } from '../../tools/harness/processes/crew.js';
+import type { VersionCalls } from '../../tools/harness/processes/version.js';
 
 const expected = {
   node: expect.stringMatching(/^v24\./) as unknown as string,

@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
-import { root } from '../tools/source.js';
+import { root } from '../../tools/docs/source.js';
 import { until } from './promises.js';
 
 /** Generous: a busy machine takes its time to start a process. */

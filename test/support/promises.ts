@@ -4,7 +4,7 @@ import type { SyncError, SyncErrorCode } from '@metaparticle/sync';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export { sleep };
-export { until } from '../kube/support/until.js';
+export { until } from './until.js';
 
 /** The reason of a rejection; a promise that is fulfilled instead fails the test. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Json } from '../raw.js';
+import type { Json } from '../../../tools/harness/raw.js';
 import { create, newName, put, RECORD, remove, update, versionOf } from './lease.js';
 import type { GetCluster } from './lease.js';
 import { byName, opener, seen, SILENCE_MS } from './stream.js';

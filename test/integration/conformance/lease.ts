@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
-import type { Cluster } from '../cluster.js';
-import type { ApiObject, Json, RawResponse } from '../raw.js';
+import type { Cluster } from '../../../tools/harness/cluster.js';
+import type { ApiObject, Json, RawResponse } from '../../../tools/harness/raw.js';
 
 /** How a suite gets at its cluster: only while its tests run. */
 export type GetCluster = () => Cluster;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ApiObject, Json, ManagedFields } from '../raw.js';
+import type { ApiObject, Json, ManagedFields } from '../../../tools/harness/raw.js';
 import { casBody, create, pathOf, put, RECORD, STRANGE_UID, update, versionOf } from './lease.js';
 import type { GetCluster } from './lease.js';
 

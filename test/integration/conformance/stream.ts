@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import type { ApiObject, RawWatch, WatchEvent } from '../raw.js';
+import type { ApiObject, RawWatch, WatchEvent } from '../../../tools/harness/raw.js';
 import type { GetCluster } from './lease.js';
 
 /** Long enough for an event that must not come to have come. */

@@ -1,8 +1,8 @@
 // Faults of what a process may do, and of what proves who it is.
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cluster } from '../cluster.js';
-import { now } from '../workers/time.js';
+import type { Cluster } from '../../../tools/harness/cluster.js';
+import { now } from '../../../tools/harness/processes/time.js';
 import type { Scenario } from './scenario.js';
 import { survivedMs } from './troupe.js';
 import type { Troupe } from './troupe.js';

@@ -1,7 +1,7 @@
 // Every real fault once: those of servers that outlast a lease on short leases, so that they take no minutes. And
 // what judges them finds those that are planted.
 import { expect } from '@jest/globals';
-import { random } from '../../protocol/world.js';
+import { random } from '../../unit/protocol/world.js';
 import { pathFaults } from './paths.js';
 import { perform } from './runner.js';
 import { DEFAULTS, SHORT, eachOnce, repertoire } from './season.js';

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { now } from '../workers/time.js';
+import { now } from '../../../tools/harness/processes/time.js';
 import { Chronicle } from './chronicle.js';
 
 let folder: string;

@@ -2,8 +2,8 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Belief } from '../../proof/history/history.js';
-import type { ContenderLine } from '../workers/contender.js';
-import { now } from '../workers/time.js';
+import type { ContenderLine } from '../../../tools/harness/processes/contender.js';
+import { now } from '../../../tools/harness/processes/time.js';
 
 export interface Ended {
   readonly process: string;

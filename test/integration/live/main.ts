@@ -2,7 +2,7 @@
 // and again; without, each is injected once.
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { now } from '../workers/time.js';
+import { now } from '../../../tools/harness/processes/time.js';
 import type { Outcome } from './referee.js';
 import { DEFAULTS, asLongAs, eachOnce, playSeason, repertoire } from './season.js';
 import { Tally } from './tally.js';

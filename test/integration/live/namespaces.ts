@@ -1,7 +1,7 @@
 // A namespace that ends while a Lease in it is held.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cluster } from '../cluster.js';
-import { now } from '../workers/time.js';
+import type { Cluster } from '../../../tools/harness/cluster.js';
+import { now } from '../../../tools/harness/processes/time.js';
 import { VERBS } from './access.js';
 import type { Scenario } from './scenario.js';
 import type { Troupe } from './troupe.js';

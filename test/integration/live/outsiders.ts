@@ -1,6 +1,6 @@
 // Faults by others who write to Leases.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { now } from '../workers/time.js';
+import { now } from '../../../tools/harness/processes/time.js';
 import type { Scenario } from './scenario.js';
 import type { Troupe } from './troupe.js';
 

@@ -1,9 +1,9 @@
 // How the API servers and this machine do, on paths that no fault touches: what nobody got an answer from, nobody
 // can be blamed for.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RawClient } from '../raw.js';
-import type { RawTarget } from '../raw.js';
-import { now } from '../workers/time.js';
+import { RawClient } from '../../../tools/harness/raw.js';
+import type { RawTarget } from '../../../tools/harness/raw.js';
+import { now } from '../../../tools/harness/processes/time.js';
 
 interface Silence {
   readonly from: number;

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { judge } from '../../proof/history/judge.js';
 import type { Belief, GuardedWrite } from '../../proof/history/history.js';
-import { now } from '../workers/time.js';
+import { now } from '../../../tools/harness/processes/time.js';
 import type { Chronicle, Ended } from './chronicle.js';
 import type { Justified } from './scenario.js';
 import { survivedMs } from './troupe.js';

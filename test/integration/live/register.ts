@@ -3,7 +3,7 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { now } from '../workers/time.js';
+import { now } from '../../../tools/harness/processes/time.js';
 
 export interface RegisterWrite {
   readonly process: string;

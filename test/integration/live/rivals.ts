@@ -2,9 +2,9 @@
 // paused is known (see ../mixed), and nothing that we could help.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuiltRival } from '../client-go/find.js';
-import { Rival } from '../workers/rival.js';
-import type { RivalLine } from '../workers/rival.js';
-import { now } from '../workers/time.js';
+import { Rival } from '../../../tools/harness/processes/rival.js';
+import type { RivalLine } from '../../../tools/harness/processes/rival.js';
+import { now } from '../../../tools/harness/processes/time.js';
 import type { Justified, Scenario } from './scenario.js';
 import type { Member, Troupe } from './troupe.js';
 

@@ -1,7 +1,7 @@
 // Has troupes go through faults, one after the other, and judges each. Whatever goes wrong counts, and the next
 // fault comes all the same.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { now } from '../workers/time.js';
+import { now } from '../../../tools/harness/processes/time.js';
 import { assess, settle } from './referee.js';
 import type { Outcome } from './referee.js';
 import type { Justified } from './scenario.js';

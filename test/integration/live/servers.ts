@@ -1,6 +1,6 @@
 // Faults of the API servers and of etcd.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { now } from '../workers/time.js';
+import { now } from '../../../tools/harness/processes/time.js';
 import type { Justified, Servers, ServerScenario } from './scenario.js';
 import { survivedMs } from './troupe.js';
 import type { Member, Troupe } from './troupe.js';

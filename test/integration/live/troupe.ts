@@ -2,11 +2,15 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cluster } from '../cluster.js';
-import type { User } from '../user.js';
-import type { ContenderCalls, ContenderSettings, Wanted } from '../workers/contender.js';
-import type { Crew, Worker } from '../workers/crew.js';
-import { now } from '../workers/time.js';
+import type { Cluster } from '../../../tools/harness/cluster.js';
+import type { User } from '../../../tools/harness/user.js';
+import type {
+  ContenderCalls,
+  ContenderSettings,
+  Wanted,
+} from '../../../tools/harness/processes/contender.js';
+import type { Crew, Worker } from '../../../tools/harness/processes/crew.js';
+import { now } from '../../../tools/harness/processes/time.js';
 import type { OutsiderWrite } from '../../proof/history/history.js';
 import type { Guard } from '../control-plane/guard.js';
 import type { Chronicle } from './chronicle.js';

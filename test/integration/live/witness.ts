@@ -1,9 +1,9 @@
 // What is committed, as watches on paths show it that no fault touches: one on each API server, so that no
 // outage of one of them hides anything.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RawClient } from '../raw.js';
-import type { RawTarget, RawWatch, WatchEvent } from '../raw.js';
-import { now } from '../workers/time.js';
+import { RawClient } from '../../../tools/harness/raw.js';
+import type { RawTarget, RawWatch, WatchEvent } from '../../../tools/harness/raw.js';
+import { now } from '../../../tools/harness/processes/time.js';
 
 export interface Version {
   /** `namespace/name` */

@@ -2,13 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CandidateCalls } from '../workers/candidate.js';
-import type { Worker } from '../workers/crew.js';
-import type { DiaryLine } from '../workers/diary.js';
-import { Rival } from '../workers/rival.js';
-import type { RivalSettings } from '../workers/rival.js';
-import type { RivalStory } from '../workers/story.js';
-import { now } from '../workers/time.js';
+import type { CandidateCalls } from '../../../tools/harness/processes/candidate.js';
+import type { Worker } from '../../../tools/harness/processes/crew.js';
+import type { DiaryLine } from '../../../tools/harness/processes/diary.js';
+import { Rival } from '../../../tools/harness/processes/rival.js';
+import type { RivalSettings } from '../../../tools/harness/processes/rival.js';
+import type { RivalStory } from '../story.js';
+import { now } from '../../../tools/harness/processes/time.js';
 import type { Candidate, Stretch, Version } from './history.js';
 import { readOurs, readTheirs } from './read.js';
 

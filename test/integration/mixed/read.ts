@@ -1,7 +1,7 @@
 // Makes a history of what candidates wrote down and of what a watch showed. Pure.
-import type { DiaryLine } from '../workers/diary.js';
-import type { Observation } from '../workers/observer.js';
-import type { RivalLine } from '../workers/rival.js';
+import type { DiaryLine } from '../../../tools/harness/processes/diary.js';
+import type { Observation } from '../../../tools/harness/processes/observer.js';
+import type { RivalLine } from '../../../tools/harness/processes/rival.js';
 import type { Ours, Request, Spell, Stretch, Theirs, Version } from './history.js';
 
 export function readVersions(seen: readonly Observation[]): Version[] {

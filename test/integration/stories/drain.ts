@@ -1,12 +1,16 @@
 import { expect } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LaggardAccount, LaggardCalls, LaggardSettings } from '../workers/laggard.js';
-import type { Worker } from '../workers/crew.js';
-import { isFull, ms, print } from '../workers/figures.js';
-import { Observer } from '../workers/observer.js';
-import { tellEverywhere } from '../workers/story.js';
-import type { Story } from '../workers/story.js';
-import { now } from '../workers/time.js';
+import type {
+  LaggardAccount,
+  LaggardCalls,
+  LaggardSettings,
+} from '../../../tools/harness/processes/laggard.js';
+import type { Worker } from '../../../tools/harness/processes/crew.js';
+import { isFull, ms, print } from '../../../tools/harness/processes/figures.js';
+import { Observer } from '../../../tools/harness/processes/observer.js';
+import { tellEverywhere } from '../story.js';
+import type { Story } from '../story.js';
+import { now } from '../../../tools/harness/processes/time.js';
 
 /** The defaults, and work that ignores `signal` for 40 s; or as short as still tells the same. */
 const [SETTINGS, IGNORED_MS]: readonly [LaggardSettings, number] = isFull

@@ -2,10 +2,10 @@
 import { expect } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Election, LeaseClient, Lock } from '../../../src/index.js';
-import type { Cluster } from '../cluster.js';
-import type { ApiObject, Json } from '../raw.js';
-import { tellEverywhere } from '../workers/story.js';
-import { now } from '../workers/time.js';
+import type { Cluster } from '../../../tools/harness/cluster.js';
+import type { ApiObject, Json } from '../../../tools/harness/raw.js';
+import { tellEverywhere } from '../story.js';
+import { now } from '../../../tools/harness/processes/time.js';
 
 const OURS = { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 500 };
 /** Until all listen. */

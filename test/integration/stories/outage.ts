@@ -1,14 +1,14 @@
 import { expect } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cluster } from '../cluster.js';
+import type { Cluster } from '../../../tools/harness/cluster.js';
 import type { ControlPlane } from '../control-plane.js';
-import type { Crew, Worker } from '../workers/crew.js';
-import { isFull, ms, print } from '../workers/figures.js';
-import type { Account, HolderCalls } from '../workers/holder.js';
-import { Observer } from '../workers/observer.js';
-import { tellEmbedded, tellOnControlPlane } from '../workers/story.js';
-import type { Story } from '../workers/story.js';
-import { now } from '../workers/time.js';
+import type { Crew, Worker } from '../../../tools/harness/processes/crew.js';
+import { isFull, ms, print } from '../../../tools/harness/processes/figures.js';
+import type { Account, HolderCalls } from '../../../tools/harness/processes/holder.js';
+import { Observer } from '../../../tools/harness/processes/observer.js';
+import { tellEmbedded, tellOnControlPlane } from '../story.js';
+import type { Story } from '../story.js';
+import { now } from '../../../tools/harness/processes/time.js';
 
 /** What freezes an API server: connections stay open, nothing answers. */
 interface Freezer {

@@ -1,12 +1,12 @@
 import { expect } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cluster } from '../cluster.js';
-import { countDuring } from '../workers/counter.js';
-import type { Traffic } from '../workers/counter.js';
-import type { Worker } from '../workers/crew.js';
-import { isFull, print } from '../workers/figures.js';
-import type { HolderCalls } from '../workers/holder.js';
-import { tellEverywhere } from '../workers/story.js';
+import type { Cluster } from '../../../tools/harness/cluster.js';
+import { countDuring } from '../../../tools/harness/processes/counter.js';
+import type { Traffic } from '../../../tools/harness/processes/counter.js';
+import type { Worker } from '../../../tools/harness/processes/crew.js';
+import { isFull, print } from '../../../tools/harness/processes/figures.js';
+import type { HolderCalls } from '../../../tools/harness/processes/holder.js';
+import { tellEverywhere } from '../story.js';
 
 const ROUNDS = 50;
 type Member = Worker<HolderCalls>;

@@ -2,16 +2,16 @@
 import { expect } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LeaseClient, Lock } from '../../../src/index.js';
-import type { Cluster } from '../cluster.js';
-import type { CandidateCalls } from '../workers/candidate.js';
-import type { Worker } from '../workers/crew.js';
-import { ms, print } from '../workers/figures.js';
-import { Observer } from '../workers/observer.js';
-import { Rival } from '../workers/rival.js';
-import type { RivalSettings } from '../workers/rival.js';
-import { tellWithRival } from '../workers/story.js';
-import type { RivalStory } from '../workers/story.js';
-import { now } from '../workers/time.js';
+import type { Cluster } from '../../../tools/harness/cluster.js';
+import type { CandidateCalls } from '../../../tools/harness/processes/candidate.js';
+import type { Worker } from '../../../tools/harness/processes/crew.js';
+import { ms, print } from '../../../tools/harness/processes/figures.js';
+import { Observer } from '../../../tools/harness/processes/observer.js';
+import { Rival } from '../../../tools/harness/processes/rival.js';
+import type { RivalSettings } from '../../../tools/harness/processes/rival.js';
+import { tellWithRival } from '../story.js';
+import type { RivalStory } from '../story.js';
+import { now } from '../../../tools/harness/processes/time.js';
 
 const OURS = { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 500 };
 /** It renews faster than its followers can see, who read whole seconds: but here it has none of its own kind. */

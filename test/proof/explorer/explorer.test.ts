@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { rowsOf } from '../../tools/tables.js';
+import { rowsOf } from '../../../tools/docs/tables.js';
 import { larger, scopes, standing } from './scopes.js';
 import { search } from './search.js';
 import { tell } from './story.js';
@@ -20,7 +20,7 @@ interface Explored {
 }
 
 const LIMIT_MS = 500_000;
-const loader = fileURLToPath(new URL('../../integration/loader.js', import.meta.url));
+const loader = fileURLToPath(new URL('../../../tools/loader.js', import.meta.url));
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 
 /** In a process of its own: the modules of Jest's own world are not compiled for speed. */

@@ -11,7 +11,7 @@ export interface Verdict {
 }
 
 const proof = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
-const LOADERS = [fileURLToPath(new URL('../../integration/loader.js', import.meta.url))];
+const LOADERS = [fileURLToPath(new URL('../../../tools/loader.js', import.meta.url))];
 const PLANT = proof('mutants/plant.js');
 /** The longest that a search may take: one that is not caught in a loop is through in seconds. */
 const LIMIT_MS = 180_000;

@@ -1,10 +1,10 @@
 // Plants the mutant that SYNC_MUTANT names into the sources as they are loaded, and nowhere else:
-// `SYNC_MUTANT=name node --import ./test/integration/loader.js --import ./test/proof/mutants/plant.js main.ts`
+// `SYNC_MUTANT=name node --import ./tools/loader.js --import ./test/proof/mutants/plant.js main.ts`
 import { readFile } from 'node:fs/promises';
 import { register } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
-import { compiled } from '../../integration/loader.js';
+import { compiled } from '../../../tools/loader.js';
 import { planted } from './patch.js';
 
 /** @type {{ mutant: import('./mutant.js').Mutant, url: string }} */

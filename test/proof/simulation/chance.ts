@@ -1,4 +1,4 @@
-import { random } from '../../protocol/world.js';
+import { random } from '../../unit/protocol/world.js';
 
 /** Chance that a seed decides. */
 export class Chance {

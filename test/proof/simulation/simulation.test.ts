@@ -8,12 +8,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Result } from './fleet.js';
 
 const SEEDS = 2_000;
-const node = [
-  '--import',
-  './test/integration/loader.js',
-  'test/proof/simulation/main.ts',
-  '--json',
-];
+const node = ['--import', './tools/loader.js', 'test/proof/simulation/main.ts', '--json'];
 
 /** Runs the command in a process of its own, since a run takes the globals of the process that it is in. */
 function simulate(...args: readonly string[]): Promise<Result> {

@@ -1,0 +1,21 @@
+import { expect, it } from '@jest/globals';
+import { candidate } from '../../support/candidate.js';
+import { until } from '../../support/promises.js';
+import { World, quickBeliefMs } from '../../support/world.js';
+
+it('a term that ran out while the event loop was blocked was lost, though its work has wound down', async () => {
+  await using world = await World.start();
+  const a = candidate(world, 'a', {
+    onStartedLeading: async ({ signal }) => {
+      await until('the signal', () => signal.aborted);
+      const end = performance.now() + quickBeliefMs + 200;
+      while (performance.now() < end);
+    },
+  });
+  const run = a.run();
+  await until('a leads', () => a.election.isLeader());
+  await a.election.stepDown({ cooldownMs: 60_000 });
+  expect(a.stopped).toEqual(['lost']);
+  a.stop.abort();
+  await run;
+});

@@ -1,0 +1,102 @@
+import { describe, expect, it } from '@jest/globals';
+import { diagnosticsChannels, type EventMessage, type StepMessage } from '@metaparticle/sync';
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { publishEvent, publishStep, type Subject } from '../../../src/diagnostics.js';
+import { World } from '../../support/world.js';
+
+/** What was published while `act` ran. */
+async function listening(act: () => Promise<void>) {
+  const [steps, events]: [StepMessage[], EventMessage[]] = [[], []];
+  const onStep = (message: unknown): number => steps.push(message as StepMessage);
+  const onEvent = (message: unknown): number => events.push(message as EventMessage);
+  subscribe(diagnosticsChannels.step, onStep);
+  subscribe(diagnosticsChannels.event, onEvent);
+  try {
+    await act();
+  } finally {
+    unsubscribe(diagnosticsChannels.step, onStep);
+    unsubscribe(diagnosticsChannels.event, onEvent);
+  }
+  return { steps, events };
+}
+
+describe('diagnostics', () => {
+  it('have names that are part of the contract', () => {
+    expect(diagnosticsChannels).toEqual({
+      step: 'metaparticle:sync:step',
+      event: 'metaparticle:sync:event',
+    });
+  });
+
+  it('tell the whole story of a lock', async () => {
+    await using world = await World.start();
+    let token = 0n;
+    const { steps, events } = await listening(async () => {
+      const handle = await world.lock('story').acquire();
+      token = handle.fencingToken;
+      await handle.release();
+    });
+    expect(steps.map(({ step, intent }) => [step, intent])).toEqual([
+      ['read', null],
+      ['create', null],
+      ['write', 'claim'],
+      ['write', 'vacate'],
+    ]);
+    const path = events.filter(({ before, after }) => before !== after);
+    expect(path.map(({ before, after }) => `${before} -> ${after}`)).toEqual([
+      'seeking -> holding',
+      'holding -> vacating',
+      'vacating -> over',
+    ]);
+    expect(events.some(({ after }) => after === 'holding')).toBe(true);
+    for (const event of events) expect(event.token).toBe(event.after === 'holding' ? token : null);
+  });
+
+  it('tell how requests ended', async () => {
+    await using world = await World.start();
+    world.api.faults.status({ match: { verb: 'get' }, code: 500, times: 1 });
+    world.api.faults.status({ match: { verb: 'create' }, code: 429, times: 1 });
+    const { events } = await listening(async () => {
+      await world.lock('story').acquire();
+    });
+    const answered = events.filter(({ event }) => event === 'answered');
+    expect(answered.map(({ verdict }) => verdict)).toEqual(['unknown', 'ok', 'refused', 'ok']);
+    const others = events.filter(({ event }) => event !== 'answered' && event !== 'settled');
+    for (const { verdict } of others) expect(verdict).toBeNull();
+  });
+
+  it('say which lease, who, and which attempt', async () => {
+    await using world = await World.start();
+    const lock = world.lock('named', { identity: 'pod-7' });
+    const { steps, events } = await listening(async () => {
+      for (const _ of [1, 2]) await (await lock.acquire()).release();
+    });
+    for (const message of [...steps, ...events]) {
+      expect(message).toMatchObject({ lease: 'default/named', identity: 'pod-7' });
+    }
+    expect(new Set(steps.map(({ nonce }) => nonce)).size).toBe(2);
+  });
+
+  it('tell each event from where the one before it had led', async () => {
+    await using world = await World.start();
+    const { events } = await listening(async () => {
+      const handle = await world.lock('chained').acquire();
+      await handle.release();
+    });
+    for (const [index, { before }] of events.slice(1).entries()) {
+      expect(before).toBe(events[index]?.after);
+    }
+  });
+
+  it('are free without a listener: nothing is even looked at', () => {
+    const untouchable = new Proxy({} as Subject, {
+      get: () => {
+        throw new Error('looked at for nobody');
+      },
+    });
+    expect(channel(diagnosticsChannels.step).hasSubscribers).toBe(false);
+    const over = { kind: 'over', end: { how: 'withdrawn' } } as const;
+    expect(() => publishStep(untouchable, { do: 'read', why: 'first' }, over)).not.toThrow();
+    expect(() => publishEvent(untouchable, { type: 'tick' }, over, over)).not.toThrow();
+  });
+});

@@ -1,0 +1,192 @@
+import { describe, expect, it } from '@jest/globals';
+import { bad, good } from './architecture.samples.js';
+import * as rules from '../../tools/docs/rules.js';
+import type { House, PackageRule } from '../../tools/docs/rules.js';
+import { parse, readSources } from '../../tools/docs/source.js';
+import type { Sources } from '../../tools/docs/source.js';
+
+/** The picture, top to bottom: a row imports only from rows above it, and only from those it names. */
+const house: House = {
+  errors: { files: ['src/errors.ts'], imports: [] },
+  callbacks: { files: ['src/callbacks.ts'], imports: [] },
+  options: { files: ['src/options.ts'], imports: ['errors'] },
+  names: { files: ['src/lease-name.ts'], imports: ['errors', 'options'] },
+  shutdown: { files: ['src/shutdown.ts'], imports: ['errors', 'options'] },
+  record: { files: ['src/lease/record.ts'], imports: [] },
+  clock: { files: ['src/lease/clock.ts'], imports: [] },
+  wait: { files: ['src/lease/wait.ts'], imports: ['clock'] },
+  protocol: { files: ['src/lease/protocol/'], imports: ['errors', 'record', 'clock'] },
+  store: { files: ['src/lease/store.ts'], imports: ['errors', 'record'] },
+  diagnostics: { files: ['src/diagnostics.ts'], imports: ['errors', 'record', 'protocol'] },
+  kube: {
+    files: ['src/lease/kube/'],
+    imports: ['errors', 'options', 'record', 'clock', 'store', 'diagnostics'],
+  },
+  keeper: {
+    files: [
+      ...[
+        'src/lease/keeper.ts',
+        'src/lease/view.ts',
+        'src/lease/turns.ts',
+        'src/lease/alarm.ts',
+        'src/lease/journal.ts',
+        'src/lease/renewal.ts',
+        'src/lease/ports.ts',
+      ],
+    ],
+    imports: ['errors', 'options', 'record', 'clock', 'protocol', 'store', 'diagnostics'],
+  },
+  // Where the keepers of one process meet; the edge is handed in.
+  host: {
+    files: ['src/lease/host.ts', 'src/lease/overruns.ts'],
+    imports: ['errors', 'record', 'clock', 'protocol', 'store', 'keeper'],
+  },
+  // Below the rooms whose options name one, and who make one of their own where none is named.
+  client: {
+    files: ['src/client.ts'],
+    imports: ['errors', 'callbacks', 'options', 'clock', 'kube', 'host'],
+  },
+  attempt: {
+    files: ['src/attempt.ts'],
+    imports: ['options', 'wait', 'protocol', 'store', 'keeper', 'host', 'client'],
+  },
+  lock: {
+    files: ['src/lock/'],
+    imports: [
+      'errors',
+      'options',
+      'record',
+      'wait',
+      'store',
+      'keeper',
+      'host',
+      'client',
+      'attempt',
+    ],
+  },
+  election: {
+    files: ['src/election/'],
+    imports: [
+      'errors',
+      'callbacks',
+      'options',
+      'record',
+      'wait',
+      'store',
+      'keeper',
+      'host',
+      'client',
+      'attempt',
+    ],
+  },
+  index: {
+    files: ['src/index.ts'],
+    imports: [
+      ...['errors', 'options', 'names', 'shutdown', 'diagnostics', 'kube', 'host'],
+      ...['client', 'lock', 'election'],
+    ],
+  },
+  // Hears what is published, and shares nothing else with those who publish it.
+  prometheus: {
+    files: ['src/prometheus/'],
+    imports: ['errors', 'options', 'protocol', 'diagnostics'],
+  },
+  opentelemetry: {
+    files: ['src/opentelemetry/'],
+    imports: ['errors', 'options', 'protocol', 'diagnostics'],
+  },
+  // A program of its own over the package: what it needs beyond that are requests and options.
+  cli: {
+    files: ['src/cli/'],
+    imports: [
+      'errors',
+      'options',
+      'shutdown',
+      'record',
+      'clock',
+      'protocol',
+      'store',
+      'kube',
+      'index',
+    ],
+  },
+  // An island: it must not share a mistake with the code that is tested on it.
+  testing: { files: ['src/testing/'], imports: [] },
+};
+
+const edge = ['src/lease/kube/'];
+const installed: Readonly<Record<string, PackageRule>> = {
+  // Loaded by those alone who need it: it costs a second and tens of megabytes.
+  '@kubernetes/client-node': { files: [...edge, 'src/cli/'], kinds: ['type', 'dynamic'] },
+  'p-retry': { files: edge, kinds: ['value', 'type', 'dynamic'] },
+  '@opentelemetry/api': { files: ['src/opentelemetry/'], kinds: ['value', 'type'] },
+  'prom-client': { files: ['src/prometheus/'], kinds: ['value', 'type'] },
+  commander: { files: ['src/cli/'], kinds: ['value', 'type'] },
+  debug: { files: ['src/'], kinds: ['value', 'type'] },
+};
+
+/** Those that say `Pure:` in their first comment are held to it as well. */
+const pure = ['src/errors.ts', 'src/options.ts', 'src/lease/record.ts', 'src/lease/protocol/'];
+const timekeepers = [
+  ...['src/lease/clock.ts', 'src/lease/kube/', 'src/testing/'],
+  // Shows a record's time as a Date; reads no clock.
+  'src/election/observer.ts',
+  // Shows ages to people, and kills a command that does not end when it is asked to.
+  'src/cli/',
+  'src/prometheus/recorder.ts',
+];
+const keeper = ['src/lease/keeper.ts', 'src/lease/view.ts'];
+const shells = ['src/lock/', 'src/election/'];
+const limits = { file: 300, function: 40 };
+const entries = ['', 'testing/', 'opentelemetry/', 'prometheus/'].map(
+  (room) => `src/${room}index.ts`,
+);
+
+const check: Readonly<Record<string, (sources: Sources) => string[]>> = {
+  'imports point down the picture': (sources) => rules.layers(sources, house),
+  'no imports run in a circle': rules.cycles,
+  'packages are imported only where they belong': (sources) => rules.packages(sources, installed),
+  'pure files stay pure': (sources) => rules.purity(sources, pure),
+  'only the clock and the edge know time': (sources) => rules.time(sources, timekeepers),
+  'the keeper compares no times': (sources) => rules.instants(sources, keeper, 'comparing'),
+  'lock and election reckon with no times': (sources) => {
+    return rules.instants(sources, shells, 'reckoning');
+  },
+  'no default exports, export *, enums, namespaces, decorators': rules.forms,
+  'files and functions stay short': (sources) => rules.size(sources, limits),
+  'what is exported is documented': (sources) => rules.docstrings(sources, entries),
+};
+
+describe('the house', () => {
+  const sources = readSources('src');
+
+  it('is there', () => {
+    expect([...sources.keys()]).toEqual(expect.arrayContaining(['src/errors.ts', ...entries]));
+  });
+
+  it('is drawn so that every row rests on rows above it', () => {
+    expect(rules.direction(house)).toEqual([]);
+    expect(
+      rules.direction({ a: { files: [], imports: ['b'] }, b: { files: [], imports: [] } }),
+    ).toEqual(['a imports b, which does not stand above it']);
+  });
+
+  it.each(Object.keys(check))('%s', (name) => {
+    expect(check[name]?.(sources)).toEqual([]);
+  });
+});
+
+describe('the rules', () => {
+  it('are each shown to bite', () => {
+    expect(new Set(bad.map(([rule]) => rule))).toEqual(new Set(Object.keys(check)));
+  });
+
+  it.each(bad)('%s: finds what breaks it', (rule, files, complaints) => {
+    const found = check[rule]?.(parse(files)) ?? [];
+    expect([...found].sort()).toEqual([...complaints].sort());
+  });
+
+  it.each(Object.keys(check))('%s: lets near misses pass', (rule) => {
+    expect(check[rule]?.(parse(good))).toEqual([]);
+  });
+});

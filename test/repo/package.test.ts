@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startLeaseServer } from '../../src/testing/index.js';
+import { root } from '../../tools/docs/source.js';
+
+interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What `npm run` puts into the environment would make an npm inside of it work on this repository. */
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => {
+    return !/^(npm_(package|lifecycle|command|config_local_prefix)|NODE_OPTIONS|INIT_CWD)/.test(
+      name,
+    );
+  }),
+);
+
+/** Runs a program to its end, or ends it after `limitMs`. */
+function run(
+  cwd: string,
+  command: string,
+  args: readonly string[],
+  limitMs = 240_000,
+): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const options = { cwd, env: environment, timeout: limitMs, killSignal: 'SIGKILL' } as const;
+    const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+/** As {@link run}; rejects with all that was said unless the program ends well. */
+async function succeed(cwd: string, command: string, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(cwd, command, args);
+  if (code !== 0) {
+    throw new Error(`${command} ${args.join(' ')} exited with ${code}\n${stdout}\n${stderr}`);
+  }
+  return stdout;
+}
+
+const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
+
+let folder: string;
+let tarball: string;
+let packed: readonly string[];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'package-test-'));
+  // Builds first (`prepack`), so what is packed is always the source of now.
+  const json = await succeed(root, 'npm', ['pack', '--json', '--pack-destination', folder]);
+  const [pack] = JSON.parse(json) as [{ filename: string; files: { path: string }[] }];
+  tarball = join(folder, pack.filename);
+  packed = pack.files.map(({ path }) => path).sort();
+}, 300_000);
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('the packed package', () => {
+  it('holds the compiled source with its types, and the pages, nothing else', async () => {
+    const names = await readdir(join(root, 'src'), { recursive: true });
+    const sources = names.filter((name) => name.endsWith('.ts')).map((name) => name.slice(0, -3));
+    const compiled = sources.flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]);
+    const docs = (await readdir(join(root, 'docs'))).map((name) => `docs/${name}`);
+    expect(docs.filter((name) => !name.endsWith('.md'))).toEqual([]);
+    const pages = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', ...docs];
+    expect(packed).toEqual([...compiled, ...pages].sort());
+  });
+
+  it('mentions neither source maps nor the place where it was built', async () => {
+    for (const path of packed) {
+      const text = await readFile(join(root, path), 'utf8');
+      expect({ path, mentions: text.includes('sourceMappingURL') || text.includes(root) }).toEqual({
+        path,
+        mentions: false,
+      });
+    }
+  });
+
+  it('pleases publint', async () => {
+    await succeed(root, bin('publint'), ['run', tarball, '--strict']);
+  }, 240_000);
+
+  it('leads every kind of importer to types that fit', async () => {
+    const profile = ['--profile', 'esm-only', '--format', 'json'];
+    const { code, stdout, stderr } = await run(root, bin('attw'), [tarball, ...profile]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { analysis } = JSON.parse(stdout) as { analysis: { entrypoints: object } };
+    expect(Object.keys(analysis.entrypoints)).toEqual([
+      '.',
+      './testing',
+      './opentelemetry',
+      './prometheus',
+      './package.json',
+    ]);
+  }, 240_000);
+});
+
+describe('the lock file', () => {
+  it('names no address to download from', async () => {
+    expect(await readFile(join(root, 'package-lock.json'), 'utf8')).not.toContain('"resolved"');
+  });
+
+  it('is complete: a clean install takes it as it is', async () => {
+    const project = join(folder, 'locked');
+    await mkdir(project);
+    for (const file of ['package.json', 'package-lock.json', '.npmrc']) {
+      await cp(join(root, file), join(project, file));
+    }
+    await succeed(project, 'npm', ['ci', '--dry-run', '--ignore-scripts', '--prefer-offline']);
+  }, 240_000);
+});
+
+describe('installed alone in an empty project', () => {
+  let project: string;
+  beforeAll(async () => {
+    project = join(folder, 'consumer');
+    await cp(join(root, 'test/fixtures/consumer'), project, { recursive: true });
+    const flags = ['--prefer-offline', '--no-audit', '--no-fund'];
+    await succeed(project, 'npm', ['install', ...flags, tarball]);
+  }, 300_000);
+
+  const output = 'token bigint, held true\nERR_ACQUIRE_TIMEOUT\nreleased true\n';
+
+  it('brings nothing that only its development needs', async () => {
+    const manifest = await readFile(join(root, 'package.json'), 'utf8');
+    const { devDependencies } = JSON.parse(manifest) as { devDependencies: object };
+    const tools = Object.keys(devDependencies).filter((name) => !name.startsWith('@types/'));
+    const modules = join(project, 'node_modules');
+    expect(existsSync(join(modules, '@metaparticle/sync'))).toBe(true);
+    expect(tools.filter((name) => existsSync(join(modules, name)))).toEqual([]);
+  });
+
+  it('works from TypeScript, whose types it satisfies', async () => {
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    await succeed(project, process.execPath, [tsc, '--project', project]);
+    expect(await succeed(project, process.execPath, ['out/typescript.js'])).toBe(output);
+  }, 240_000);
+
+  it.each(['javascript.js', 'required.cjs'])(
+    'works from %s',
+    async (script) => {
+      expect(await succeed(project, process.execPath, [script])).toBe(output);
+    },
+    60_000,
+  );
+
+  it('has a command line', async () => {
+    const api = await startLeaseServer();
+    try {
+      const file = join(project, 'kubeconfig');
+      await writeFile(file, api.kubeConfigYaml());
+      const npx = (...args: string[]): Promise<string> => {
+        return succeed(project, 'npx', ['--no-install', 'metaparticle-sync', ...args]);
+      };
+      expect(await npx('--help')).toContain('Usage: metaparticle-sync');
+      const word = ['--', 'sh', '-c', 'echo $METAPARTICLE_SYNC_NAME'];
+      expect(await npx('lock', 'report', '--kubeconfig', file, ...word)).toBe('report\n');
+      expect(await npx('status', '--kubeconfig', file)).toMatch(/^report +vacant/m);
+      expect(await npx('doctor', '--kubeconfig', file)).toMatch(/^ok +hand-off/m);
+    } finally {
+      await api.close();
+    }
+  }, 120_000);
+});

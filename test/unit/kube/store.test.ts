@@ -1,0 +1,196 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Change, Lease } from '../../../src/lease/record.js';
+import type { Decoration, RequestOptions } from '../../../src/lease/store.js';
+import { KubeLeaseStore } from '../../../src/lease/kube/store.js';
+import type { Transport } from '../../../src/lease/kube/transport.js';
+import { startLeaseServer } from '../../../src/testing/index.js';
+import type { LeaseServer } from '../../../src/testing/index.js';
+import { now, transportTo } from './support/sending.js';
+
+let server: LeaseServer;
+let transport: Transport;
+let store: KubeLeaseStore;
+let count = 0;
+
+beforeAll(async () => {
+  server = await startLeaseServer({ namespaces: ['default'] });
+  transport = transportTo(server.kubeConfig);
+  store = new KubeLeaseStore(transport, server.url);
+});
+
+afterEach(() => server.faults.clear());
+
+afterAll(async () => {
+  transport.close();
+  await server.close();
+});
+
+const plain: Decoration = { labels: {}, annotations: {}, ownerReferences: [] };
+const wall = Date.UTC(2026, 2, 5, 10);
+
+function options(): RequestOptions {
+  return { deadline: now() + 5000, limitMs: 3000 };
+}
+
+function change(holder: string, stamp: number, token?: bigint): Change {
+  const times = { acquireTime: wall, renewTime: wall + stamp };
+  return {
+    record: { holder, durationMs: 15_000, ...times, transitions: stamp },
+    mark: token === undefined ? null : { nonce: 'n', token },
+  };
+}
+
+function newKey() {
+  return { namespace: 'default', name: `lease-${++count}` };
+}
+
+async function created(key = newKey()): Promise<Lease> {
+  const outcome = await store.create(key, change('', 0), plain, options());
+  if (outcome.kind !== 'created') throw new Error(outcome.kind);
+  return outcome.lease;
+}
+
+describe('the life of a lease', () => {
+  it('created, taken, read, deleted', async () => {
+    const key = newKey();
+    expect(await store.read(key, options())).toEqual({ kind: 'missing' });
+    const vacant = await created(key);
+    expect(vacant).toMatchObject({ key, mark: null, idleMs: null });
+    const claim = change('pod-1', 1, vacant.version ?? 0n);
+    const written = await store.write(vacant, claim, plain, options());
+    if (written.kind !== 'written') throw new Error(written.kind);
+    expect(written.lease).toMatchObject({ uid: vacant.uid, ...claim });
+    expect(written.lease.version).toBeGreaterThan(vacant.version ?? 0n);
+    const read = await store.read(key, options());
+    if (read.kind !== 'found') throw new Error(read.kind);
+    expect({ ...read.lease, idleMs: null }).toEqual(written.lease);
+    expect(await store.delete(read.lease, options())).toEqual({ kind: 'deleted' });
+    expect(await store.read(key, options())).toEqual({ kind: 'missing' });
+  });
+
+  it('says how long it has been idle by the clock of the server', async () => {
+    const key = newKey();
+    const fresh = change('pod-1', 0);
+    const record = { ...fresh.record, renewTime: Date.now() };
+    await store.create(key, { ...fresh, record }, plain, options());
+    server.faults.clockSkew(60_000, { match: { verb: 'get' } });
+    const read = await store.read(key, options());
+    expect(read.kind === 'found' && read.lease.idleMs).toBeGreaterThanOrEqual(60_000);
+    expect(read.kind === 'found' && read.lease.idleMs).toBeLessThan(70_000);
+  });
+
+  it('asks the quorum: a read names no version', async () => {
+    const calls: string[] = [];
+    const spy = new KubeLeaseStore(
+      {
+        send: (call, opts) => {
+          calls.push(`${call.method} ${call.path}`);
+          return transport.send(call, opts);
+        },
+      },
+      server.url,
+    );
+    await spy.read({ namespace: 'default', name: 'a.b' }, options());
+    expect(calls).toEqual(['GET /apis/coordination.k8s.io/v1/namespaces/default/leases/a.b']);
+  });
+});
+
+describe('what the protocol has a name for', () => {
+  it('a second creation: exists', async () => {
+    const { key } = await created();
+    expect(await store.create(key, change('', 0), plain, options())).toEqual({ kind: 'exists' });
+  });
+
+  it('a write or delete onto an older version: conflict', async () => {
+    const vacant = await created();
+    await store.write(vacant, change('pod-1', 1), plain, options());
+    const second = await store.write(vacant, change('pod-2', 2), plain, options());
+    expect(second).toEqual({ kind: 'conflict' });
+    expect(await store.delete(vacant, options())).toEqual({ kind: 'conflict' });
+  });
+
+  it('a write onto another incarnation: conflict', async () => {
+    const { key, ...vacant } = await created();
+    server.leases.delete('default', key.name);
+    await created(key);
+    const outcome = await store.write({ key, ...vacant }, change('pod-1', 1), plain, options());
+    expect(outcome).toEqual({ kind: 'conflict' });
+  });
+
+  it('a write onto a deleted lease creates none', async () => {
+    const vacant = await created();
+    server.leases.delete('default', vacant.key.name);
+    const outcome = await store.write(vacant, change('pod-1', 1), plain, options());
+    expect(['missing', 'conflict']).toContain(outcome.kind);
+    expect(await store.delete(vacant, options())).toEqual({ kind: 'missing' });
+    expect(server.leases.get('default', vacant.key.name)).toBeUndefined();
+  });
+});
+
+describe('what is not a matter of the lease', () => {
+  const all = async (lease: Lease) => [
+    await store.read(lease.key, options()),
+    await store.create(lease.key, change('', 0), plain, options()),
+    await store.write(lease, change('pod-1', 1), plain, options()),
+    await store.delete(lease, options()),
+  ];
+
+  it.each([
+    ['a 404 page of some proxy', { code: 404, body: '<html>404</html>' }, 'refused', 'ApiError'],
+    ['a 500', { code: 500 }, 'unknown', 'ApiUnreachableError'],
+    ['a 429', { code: 429, retryAfterSeconds: 0 }, 'refused', 'ApiUnreachableError'],
+    ['a 401', { code: 401 }, 'refused', 'UnauthorizedError'],
+    [
+      'a webhook that says 409',
+      { code: 409, message: 'admission webhook "g" denied the request: no' },
+      ...(['refused', 'ApiError'] as const),
+    ],
+  ])('%s', async (_what, fault, kind, name) => {
+    const lease = await created();
+    server.faults.status(fault);
+    for (const outcome of await all(lease)) {
+      expect(outcome).toMatchObject({ kind, error: { name } });
+    }
+  });
+
+  it('a page that says 200: unknown', async () => {
+    const lease = await created();
+    server.faults.status({ code: 200, body: '<html>Sign in</html>' });
+    const [read, create, write] = await all(lease);
+    for (const outcome of [read, create, write]) {
+      expect(outcome).toMatchObject({ kind: 'unknown', error: { name: 'ApiError', status: 200 } });
+    }
+  });
+
+  it('what RBAC forbids, by verb', async () => {
+    const lease = await created();
+    server.faults.forbid({});
+    const verbs = (await all(lease)).map((outcome) => ('error' in outcome ? outcome.error : null));
+    expect(verbs).toMatchObject(
+      ['get', 'create', 'update', 'delete'].map((verb) => ({ name: 'ForbiddenError', verb })),
+    );
+  });
+
+  it('a namespace that is missing, and one that goes away', async () => {
+    const missing = { namespace: 'nowhere', name: 'x' };
+    expect(await store.create(missing, change('', 0), plain, options())).toMatchObject({
+      ...{ kind: 'refused', transient: false },
+      error: { name: 'NamespaceError', namespace: 'nowhere' },
+    });
+    server.createNamespace('leaving');
+    server.terminateNamespace('leaving');
+    const leaving = { namespace: 'leaving', name: 'x' };
+    expect(await store.create(leaving, change('', 0), plain, options())).toMatchObject({
+      ...{ kind: 'refused', transient: false },
+      error: { name: 'NamespaceError', namespace: 'leaving' },
+    });
+  });
+
+  it('a reply that is dropped after the commit: unknown', async () => {
+    const lease = await created();
+    server.faults.dropAfterCommit({ times: 1 });
+    const outcome = await store.write(lease, change('pod-1', 1), plain, options());
+    expect(outcome).toMatchObject({ kind: 'unknown', error: { name: 'ApiUnreachableError' } });
+    expect(server.leases.get('default', lease.key.name)?.spec.holderIdentity).toBe('pod-1');
+  });
+});

@@ -1,0 +1,180 @@
+import type { Clock, Instant } from '../../../src/lease/clock.js';
+import { Keeper } from '../../../src/lease/keeper.js';
+import type { KeeperHooks } from '../../../src/lease/ports.js';
+import type { Terms } from '../../../src/lease/protocol/state.js';
+import type { Change, Lease } from '../../../src/lease/record.js';
+import type { SyncWarning } from '../../../src/errors.js';
+import type {
+  CreateOutcome,
+  Decoration,
+  DeleteOutcome,
+  LeaseStore,
+  LeaseWatch,
+  Outcome,
+  ReadOutcome,
+  RequestOptions,
+  WatchListener,
+  WriteOutcome,
+} from '../../../src/lease/store.js';
+import { LeaseView } from '../../../src/lease/view.js';
+import { at, key } from '../../../tools/harness/protocol/fixtures.js';
+
+/** Time that moves when told to. Timers fire in order, each at its own instant. */
+export class ManualClock implements Clock {
+  #timers: { at: number; callback: () => void }[] = [];
+  #now = 0;
+  suspended = 0;
+
+  now(): Instant {
+    return at(this.#now, { elapsed: this.#now + this.suspended });
+  }
+
+  monotonic(): number {
+    return this.#now;
+  }
+
+  after(ms: number, callback: () => void): () => void {
+    const timer = { at: this.#now + ms, callback };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((one) => one !== timer);
+    };
+  }
+
+  keepAlive(): () => void {
+    return () => undefined;
+  }
+
+  get timers(): number {
+    return this.#timers.length;
+  }
+
+  /** Time passes without anybody being called: a blocked event loop. */
+  jump(ms: number): void {
+    this.#now += ms;
+  }
+
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    await settled();
+    for (;;) {
+      const due = this.#timers.filter((one) => one.at <= end).sort((a, b) => a.at - b.at)[0];
+      if (due === undefined) break;
+      this.#timers = this.#timers.filter((one) => one !== due);
+      this.#now = Math.max(this.#now, due.at);
+      due.callback();
+      await settled();
+    }
+    this.#now = end;
+  }
+}
+
+/** All promise reactions that are due have run. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A request that the keeper made and that waits for the test to answer it. */
+export interface Call {
+  readonly verb: 'read' | 'create' | 'write' | 'delete';
+  readonly base: Lease | null;
+  readonly change: Change | null;
+  readonly decoration: Decoration | null;
+  readonly options: RequestOptions;
+  answer(outcome: Outcome): Promise<void>;
+}
+
+/** Answers nothing by itself. Requests leave at once, as `onSent` tells. */
+export class ScriptedStore implements LeaseStore {
+  readonly calls: Call[] = [];
+
+  get last(): Call {
+    const call = this.calls.at(-1);
+    if (call === undefined) throw new Error('no request was made');
+    return call;
+  }
+
+  read(_key: unknown, options: RequestOptions): Promise<ReadOutcome> {
+    return this.#ask('read', {}, options);
+  }
+
+  create(
+    _key: unknown,
+    change: Change,
+    decoration: Decoration,
+    options: RequestOptions,
+  ): Promise<CreateOutcome> {
+    return this.#ask('create', { change, decoration }, options);
+  }
+
+  write(
+    base: Lease,
+    change: Change,
+    decoration: Decoration,
+    options: RequestOptions,
+  ): Promise<WriteOutcome> {
+    return this.#ask('write', { base, change, decoration }, options);
+  }
+
+  delete(base: Lease, options: RequestOptions): Promise<DeleteOutcome> {
+    return this.#ask('delete', { base }, options);
+  }
+
+  #ask<T extends Outcome>(
+    verb: Call['verb'],
+    what: Partial<Pick<Call, 'base' | 'change' | 'decoration'>>,
+    options: RequestOptions,
+  ): Promise<T> {
+    const request = { base: null, change: null, decoration: null, ...what };
+    return new Promise((resolve) => {
+      const answer = (outcome: Outcome): Promise<void> => {
+        resolve(outcome as T);
+        return settled();
+      };
+      this.calls.push({ verb, ...request, options, answer });
+      options.onSent?.();
+    });
+  }
+}
+
+export class ScriptedWatch implements LeaseWatch {
+  listener: WatchListener | null = null;
+  suspected = 0;
+
+  subscribe(_key: unknown, _from: bigint | null, listener: WatchListener) {
+    this.listener = listener;
+    return {
+      suspect: () => {
+        this.suspected += 1;
+      },
+      close: () => {
+        this.listener = null;
+      },
+    };
+  }
+}
+
+export const decoration = { labels: { app: 'x' }, annotations: {}, ownerReferences: [] };
+
+export function hooksTelling(told: string[]): KeeperHooks {
+  return {
+    acquired: () => told.push('acquired'),
+    failed: (error) => told.push(`failed ${error.code}`),
+    busy: (lease) => told.push(`busy ${lease.record.holder}`),
+    ended: () => told.push('ended'),
+  };
+}
+
+/** A keeper with everything around it under the test's thumb. */
+export function stage(terms: Terms) {
+  const clock = new ManualClock();
+  const store = new ScriptedStore();
+  const watch = new ScriptedWatch();
+  const warnings: SyncWarning[] = [];
+  const told: string[] = [];
+  const view = new LeaseView(key, watch, clock, () => told.push('idle'));
+  const hooks = hooksTelling(told);
+  const ports = { clock, store, view, decoration, warn: (one: SyncWarning) => warnings.push(one) };
+  const keeper = new Keeper(ports, terms, hooks);
+  return { clock, store, watch, view, warnings, told, keeper };
+}

@@ -1,0 +1,54 @@
+import type { Instant } from '../../../src/lease/clock.js';
+import type { Change, Lease, LeaseKey } from '../../../src/lease/record.js';
+import type { Terms } from '../../../src/lease/protocol/state.js';
+
+export const key: LeaseKey = { namespace: 'default', name: 'job' };
+
+export function terms(nonce: string, over: Partial<Terms> = {}): Terms {
+  return {
+    identity: `pod-${nonce}`,
+    nonce,
+    durationMs: 15_000,
+    marginMs: 2_000,
+    renewIntervalMs: 2_000,
+    trustServerClock: true,
+    deleteOnRelease: false,
+    aim: 'hold',
+    ...over,
+  };
+}
+
+/** All clocks agree and show `ms`; the wall clock is a round number ahead. */
+export function at(ms: number, over: Partial<Instant> = {}): Instant {
+  return { monotonic: ms, elapsed: ms, wall: 1_700_000_000_000 + ms, ...over };
+}
+
+/** A Lease as the server would show it after `change`. */
+export function leaseWith(change: Change, version: bigint, over: Partial<Lease> = {}): Lease {
+  const { record, mark } = change;
+  return {
+    key,
+    uid: 'uid-1',
+    version,
+    record,
+    mark: record.holder === '' ? null : mark,
+    strategy: null,
+    fingerprint: JSON.stringify(record),
+    idleMs: null,
+    raw: null,
+    ...over,
+  };
+}
+
+/** A Lease held by somebody else's library. */
+export function foreignLease(version: bigint, renewTime: number, over: Partial<Lease> = {}): Lease {
+  const times = { acquireTime: 1, renewTime };
+  const record = { holder: 'other', durationMs: 15_000, ...times, transitions: 3 };
+  return leaseWith({ record, mark: null }, version, over);
+}
+
+export function vacantLease(version: bigint, over: Partial<Lease> = {}): Lease {
+  const times = { acquireTime: 1, renewTime: 1 };
+  const record = { holder: '', durationMs: 1_000, ...times, transitions: 3 };
+  return leaseWith({ record, mark: null }, version, over);
+}
