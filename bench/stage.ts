@@ -1,6 +1,6 @@
 // What every row works with: one API server, one crew of processes, one rival.
-import { findRival, type BuiltRival } from '../test/integration/client-go/find.js';
-import { startControlPlane } from '../test/integration/control-plane.js';
+import { findRival, type BuiltRival } from '../tools/harness/client-go/find.js';
+import { startControlPlane } from '../tools/harness/control-plane/index.js';
 import { openReal } from '../tools/harness/open.js';
 import type { Cluster } from '../tools/harness/cluster.js';
 import type { Crew } from '../tools/harness/processes/crew.js';

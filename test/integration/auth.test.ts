@@ -15,7 +15,7 @@ import { FreezingProxy } from '../unit/kube/support/proxy.js';
 import { until } from '../support/until.js';
 import { clusters, describeEachCluster } from '../../tools/harness/cluster.js';
 import type { Cluster } from '../../tools/harness/cluster.js';
-import { sharedCluster } from './control-plane.js';
+import { sharedCluster } from '../../tools/harness/control-plane/index.js';
 
 const opened: Connection[] = [];
 let folder: string;

@@ -10,9 +10,9 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describeControlPlane } from '../../tools/harness/cluster.js';
-import { findBinaries, hasGo } from './control-plane/binaries.js';
-import { findCluster, startControlPlane } from './control-plane.js';
-import type { ControlPlane, LocalCluster } from './control-plane.js';
+import { findBinaries, hasGo } from '../../tools/harness/control-plane/binaries.js';
+import { findCluster, startControlPlane } from '../../tools/harness/control-plane/index.js';
+import type { ControlPlane, LocalCluster } from '../../tools/harness/control-plane/index.js';
 import { RawClient } from '../../tools/harness/raw.js';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -227,7 +227,7 @@ describeControlPlane('a control plane', (own) => {
   it('ends with the process that started it, however that ends', async () => {
     setEnvironment(saved);
     const script =
-      `const { startControlPlane } = await import('./control-plane.ts');` +
+      `const { startControlPlane } = await import('../../tools/harness/control-plane/index.ts');` +
       `console.log(JSON.stringify(await startControlPlane())); setInterval(() => {}, 1000);`;
     const args = ['--import', '../../tools/loader.js', '--input-type=module', '-e', script];
     const child = spawn(process.execPath, args, { cwd: HERE, stdio: ['ignore', 'pipe', 'ignore'] });

@@ -9,7 +9,8 @@ export default async function setUp() {
     say('real API server: not asked for (SYNC_TEST_REAL=1 runs the integration tests on one too)');
     return;
   }
-  const { findCluster, SHARED_CLUSTER } = await import('./control-plane.ts');
+  const { findCluster, SHARED_CLUSTER } =
+    await import('../../tools/harness/control-plane/index.ts');
   found = await findCluster();
   process.env[SHARED_CLUSTER] = JSON.stringify(found);
   if (found.kind === 'none') {
@@ -17,7 +18,7 @@ export default async function setUp() {
     return;
   }
   say(`real API server: ${found.version} at ${found.server} (${found.source ?? 'named'})`);
-  const { findRival, SHARED_RIVAL } = await import('./client-go/find.ts');
+  const { findRival, SHARED_RIVAL } = await import('../../tools/harness/client-go/find.ts');
   const rival = await findRival();
   process.env[SHARED_RIVAL] = JSON.stringify(rival);
   say(rival.kind === 'none' ? rival.reason : `rival: client-go ${rival.version}`);

@@ -1,12 +1,16 @@
 // Tests that mostly wait: for a lease to run out, for an outage to end. Each runs on every cluster
 // there is, and all those of one file run at the same time, each with a cluster and workers to itself.
 import { afterAll, it } from '@jest/globals';
-import { sharedRival } from './client-go/find.js';
-import type { BuiltRival } from './client-go/find.js';
+import { sharedRival } from '../../tools/harness/client-go/find.js';
+import type { BuiltRival } from '../../tools/harness/client-go/find.js';
 import { clusters, demandReal, openReal } from '../../tools/harness/cluster.js';
 import type { Cluster, ClusterKind } from '../../tools/harness/cluster.js';
-import { hasGo, sharedCluster, startControlPlane } from './control-plane.js';
-import type { ControlPlane } from './control-plane.js';
+import {
+  hasGo,
+  sharedCluster,
+  startControlPlane,
+} from '../../tools/harness/control-plane/index.js';
+import type { ControlPlane } from '../../tools/harness/control-plane/index.js';
 import { Crew } from '../../tools/harness/processes/crew.js';
 
 export interface Story {

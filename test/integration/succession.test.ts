@@ -1,7 +1,7 @@
 // How long nobody leads when a leader lets go: ours, beside raw PUTs and beside client-go's candidates.
 import { afterAll, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sharedRival } from './client-go/find.js';
+import { sharedRival } from '../../tools/harness/client-go/find.js';
 import { describeEachCluster } from '../../tools/harness/cluster.js';
 import type { Cluster } from '../../tools/harness/cluster.js';
 import type { CandidateCalls } from '../../tools/harness/processes/candidate.js';

@@ -3,8 +3,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { LeaseServer } from '../../src/testing/index.js';
-import { hasGo, sharedCluster, startControlPlane } from '../../test/integration/control-plane.js';
-import type { ControlPlane, LocalCluster } from '../../test/integration/control-plane.js';
+import { hasGo, sharedCluster, startControlPlane } from './control-plane/index.js';
+import type { ControlPlane, LocalCluster } from './control-plane/index.js';
 import type { Namespace } from './namespace.js';
 import { openEmbedded, openReal } from './open.js';
 import type { RawClient, RawResponse, RawWatch } from './raw.js';

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startLeaseServer } from '../../src/testing/index.js';
 import type { Cluster } from './cluster.js';
-import type { LocalCluster, NamedCluster } from '../../test/integration/control-plane.js';
+import type { LocalCluster, NamedCluster } from './control-plane/index.js';
 import { embeddedNamespace, realNamespace } from './namespace.js';
 import type { Namespace } from './namespace.js';
 import { RawClient } from './raw.js';

@@ -119,7 +119,7 @@ export class Postgres {
 
 /** Ends the server and removes the folder when this process is gone, however it ended. */
 function startWatchdog(folder: string): ChildProcess {
-  const script = new URL('../../test/integration/control-plane/watchdog.js', import.meta.url);
+  const script = new URL('control-plane/watchdog.js', import.meta.url);
   return spawn(process.execPath, [fileURLToPath(script), folder], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],

@@ -1,7 +1,7 @@
 // Candidates of client-go beside ours. Only what client-go survives itself: what becomes of its belief when it is
 // paused is known (see ../mixed), and nothing that we could help.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BuiltRival } from '../client-go/find.js';
+import type { BuiltRival } from '../../../tools/harness/client-go/find.js';
 import { Rival } from '../../../tools/harness/processes/rival.js';
 import type { RivalLine } from '../../../tools/harness/processes/rival.js';
 import { now } from '../../../tools/harness/processes/time.js';

@@ -1,5 +1,5 @@
-import type { ControlPlane } from '../control-plane.js';
-import type { AnotherServer } from '../control-plane/another.js';
+import type { ControlPlane } from '../../../tools/harness/control-plane/index.js';
+import type { AnotherServer } from '../../../tools/harness/control-plane/another.js';
 import type { Pipe } from './pipe.js';
 import type { Troupe } from './troupe.js';
 

@@ -1,7 +1,7 @@
 // All the faults there are, and troupes to go through them: some on a control plane that nobody stops, side by
 // side, and others, one after the other, on API servers and an etcd that are stopped and ended.
 import { random } from '../../unit/protocol/world.js';
-import { findRival } from '../client-go/find.js';
+import { findRival } from '../../../tools/harness/client-go/find.js';
 import { accessFaults } from './access.js';
 import { namespaceFaults } from './namespaces.js';
 import { outsiderFaults } from './outsiders.js';

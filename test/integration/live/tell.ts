@@ -1,6 +1,6 @@
 // Real faults as tests. They need a control plane of their own to stop, so they run where one can be had.
 import { expect, it } from '@jest/globals';
-import { sharedCluster } from '../control-plane.js';
+import { sharedCluster } from '../../../tools/harness/control-plane/index.js';
 import { playSeason } from './season.js';
 import type { Season } from './season.js';
 import { Tally } from './tally.js';

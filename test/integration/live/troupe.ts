@@ -12,7 +12,7 @@ import type {
 import type { Crew, Worker } from '../../../tools/harness/processes/crew.js';
 import { now } from '../../../tools/harness/processes/time.js';
 import type { OutsiderWrite } from '../../proof/history/history.js';
-import type { Guard } from '../control-plane/guard.js';
+import type { Guard } from '../../../tools/harness/control-plane/guard.js';
 import type { Chronicle } from './chronicle.js';
 import { Proxy } from './proxy.js';
 import type { Pulse } from './pulse.js';

@@ -2,9 +2,9 @@
 import { readFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startControlPlane } from '../control-plane.js';
-import type { ControlPlane } from '../control-plane.js';
-import { Guard } from '../control-plane/guard.js';
+import { startControlPlane } from '../../../tools/harness/control-plane/index.js';
+import type { ControlPlane } from '../../../tools/harness/control-plane/index.js';
+import { Guard } from '../../../tools/harness/control-plane/guard.js';
 import type { GuardedWrite } from '../../proof/history/history.js';
 import type { Cluster } from '../../../tools/harness/cluster.js';
 import { openReal } from '../../../tools/harness/open.js';

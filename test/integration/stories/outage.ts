@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../../../tools/harness/cluster.js';
-import type { ControlPlane } from '../control-plane.js';
+import type { ControlPlane } from '../../../tools/harness/control-plane/index.js';
 import type { Crew, Worker } from '../../../tools/harness/processes/crew.js';
 import { isFull, ms, print } from '../../../tools/harness/processes/figures.js';
 import type { Account, HolderCalls } from '../../../tools/harness/processes/holder.js';

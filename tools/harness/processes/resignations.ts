@@ -1,6 +1,6 @@
 // Leadership that is passed on among candidates of client-go.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BuiltRival } from '../../../test/integration/client-go/find.js';
+import type { BuiltRival } from '../client-go/find.js';
 import type { Cluster } from '../cluster.js';
 import type { Crew } from './crew.js';
 import { Rival } from './rival.js';

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import type { BuiltRival } from '../../../test/integration/client-go/find.js';
+import type { BuiltRival } from '../client-go/find.js';
 import type { Cluster } from '../cluster.js';
 import type { Crew, Exit } from './crew.js';
 import { now, wallOffset } from './time.js';

@@ -1,6 +1,6 @@
 // Leaders that are killed, one after the other: ours and client-go's alike.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BuiltRival } from '../../../test/integration/client-go/find.js';
+import type { BuiltRival } from '../client-go/find.js';
 import type { Cluster } from '../cluster.js';
 import type { CandidateCalls } from './candidate.js';
 import type { Crew } from './crew.js';

@@ -3,7 +3,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig, VersionApi } from '@kubernetes/client-node';
-import type { NamedCluster } from '../control-plane.js';
+import type { NamedCluster } from './index.js';
 
 /**
  * Checks that the cluster answers. With a context, writes a kubeconfig that has it as current and

@@ -1,12 +1,12 @@
 // A real kube-apiserver with etcd for tests, on any machine with Go. `findCluster()` is the whole
 // choice: the cluster named by SYNC_TEST_KUBECONFIG, else a control plane of our own.
-import { findBinaries } from './control-plane/binaries.js';
-import { ControlPlane } from './control-plane/plane.js';
-import type { LocalCluster } from './control-plane/prepare.js';
+import { findBinaries } from './binaries.js';
+import { ControlPlane } from './plane.js';
+import type { LocalCluster } from './prepare.js';
 
-export { hasGo } from './control-plane/binaries.js';
-export { ControlPlane } from './control-plane/plane.js';
-export type { LocalCluster, Program } from './control-plane/prepare.js';
+export { hasGo } from './binaries.js';
+export { ControlPlane } from './plane.js';
+export type { LocalCluster, Program } from './prepare.js';
 
 /** A cluster that was named for tests. It is left running and nothing is known of its inside. */
 export interface NamedCluster {
@@ -33,7 +33,7 @@ export type FoundCluster = NamedCluster | LocalCluster | NoCluster;
 export async function findCluster(): Promise<NamedCluster | ControlPlane | NoCluster> {
   const file = process.env.SYNC_TEST_KUBECONFIG;
   if (file === undefined || file === '') return startControlPlane();
-  const { openNamedCluster } = await import('./control-plane/named.js');
+  const { openNamedCluster } = await import('./named.js');
   return openNamedCluster(file, process.env.SYNC_TEST_CONTEXT);
 }
 
