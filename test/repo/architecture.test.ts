@@ -176,6 +176,34 @@ describe('the house', () => {
   });
 });
 
+describe('the tests', () => {
+  const rooms = ['src', 'tools', 'bench', 'examples', 'demo'];
+  const outside = rooms.flatMap((room) => [...readSources(room, /\.[cm]?[jt]s$/)]);
+
+  it('are used by nothing outside of test/', () => {
+    for (const room of rooms) {
+      expect(outside.some(([path]) => path.startsWith(`${room}/`))).toBe(true);
+    }
+    expect(rules.closed(new Map(outside), 'test/')).toEqual([]);
+  });
+
+  it('would be found in use', () => {
+    const files = {
+      'tools/harness/a.ts': "import { b } from '../../test/support/b.js';\nimport './test/c.js';",
+      'bench/a.ts': "export type { B } from '../test/b.js';",
+      'examples/demo.js': "const b = await import('../test/b.js');",
+      'demo/a.ts': "new URL('../test/b.ts', import.meta.url);\nimport '../testing/c.js';",
+      'test/a.ts': "import './b.js';",
+    };
+    expect(rules.closed(parse(files), 'test/')).toEqual([
+      'tools/harness/a.ts:1 reaches into test/: ../../test/support/b.js',
+      'bench/a.ts:1 reaches into test/: ../test/b.js',
+      'examples/demo.js:1 reaches into test/: ../test/b.js',
+      'demo/a.ts:1 reaches into test/: ../test/b.ts',
+    ]);
+  });
+});
+
 describe('the rules', () => {
   it('are each shown to bite', () => {
     expect(new Set(bad.map(([rule]) => rule))).toEqual(new Set(Object.keys(check)));

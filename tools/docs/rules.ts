@@ -1,4 +1,5 @@
 // The rules of the house. Each takes sources and returns its complaints, none when all is well.
+import { posix } from 'node:path';
 import ts from 'typescript';
 import { at, bind, importsOf, isReference, walk } from './source.js';
 import type { Sources } from './source.js';
@@ -194,6 +195,18 @@ export function instants(
       .filter((node) => operators.includes(node.operatorToken.getText()))
       .filter((node) => [...walk(node.left), ...walk(node.right)].some(isTime))
       .map((node) => at(node, `is ${what} instants: ${node.getText()}`));
+  });
+}
+
+/** Only files of a folder reach into it, by an import or by any other relative path. */
+export function closed(sources: Sources, folder: string): string[] {
+  const outside = [...sources].filter(([path]) => !path.startsWith(folder));
+  return outside.flatMap(([path, file]) => {
+    return [...walk(file)]
+      .filter((node) => ts.isStringLiteralLike(node))
+      .filter(({ text }) => /^\.\.?\//.test(text))
+      .filter(({ text }) => posix.join(posix.dirname(path), text).startsWith(folder))
+      .map((node) => at(node, `reaches into ${folder}: ${node.text}`));
   });
 }
 

@@ -18,10 +18,11 @@ export interface Import {
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** All TypeScript below a folder of the repository. */
-export function readSources(folder: string): Sources {
+/** All TypeScript below a folder of the repository, or the files with another ending; never what is installed there. */
+export function readSources(folder: string, ending = /\.ts$/): Sources {
   const names = readdirSync(posix.join(root, folder), { recursive: true, encoding: 'utf8' });
-  const paths = names.filter((name) => name.endsWith('.ts')).map((name) => `${folder}/${name}`);
+  const own = names.filter((name) => ending.test(name) && !/(^|\/)node_modules\//.test(name));
+  const paths = own.map((name) => `${folder}/${name}`);
   return parse(
     Object.fromEntries(
       paths.sort().map((path) => [path, readFileSync(posix.join(root, path), 'utf8')]),
