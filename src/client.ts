@@ -6,6 +6,7 @@ import { systemClock } from './lease/clock.js';
 import { LeaseHost } from './lease/host.js';
 import type { KubeConfigLike } from './lease/kube/config.js';
 import { connect } from './lease/kube/connect.js';
+import { simulationOf } from './lease/kube/simulation.js';
 import type { Overrun } from './lease/overruns.js';
 import { checkDuration, checkIdentity, checkNamespace, rejectUnknown } from './options.js';
 
@@ -40,6 +41,9 @@ export interface Health {
 /** As Kubernetes' own controllers have it. */
 const TOLERANCE_MS = 20_000;
 
+/** What a client goes by outside of tests. */
+const SYSTEM = { clock: systemClock, random: Math.random };
+
 const hosts = new WeakMap<LeaseClient, LeaseHost>();
 
 /**
@@ -71,12 +75,10 @@ export class LeaseClient implements AsyncDisposable {
         ((warning) =>
           process.emitWarning(warning.message, { type: warning.name, code: warning.code })),
     );
-    const clock = systemClock;
+    const { clock, random } = simulationOf(kubeConfig) ?? SYSTEM;
     const host = new LeaseHost({
-      clock,
-      warn: tell,
-      connect: () =>
-        connect({ ...(kubeConfig === undefined ? {} : { kubeConfig }), clock, warn: tell }),
+      ...{ clock, random, warn: tell },
+      connect: () => connect({ kubeConfig, clock, random, warn: tell }),
     });
     hosts.set(this, host);
   }

@@ -3,7 +3,9 @@ import type { KubeConfigLike } from '../lease/kube/config.js';
 import { endpointOf } from '../lease/kube/connect.js';
 import type { Endpoint } from '../lease/kube/endpoint.js';
 import { failureOf, readStatus } from '../lease/kube/failure.js';
+import type { HttpWire } from '../lease/kube/http-wire.js';
 import { parseJson } from '../lease/kube/json.js';
+import { NodeWire } from '../lease/kube/node-wire.js';
 import { isMissing } from '../lease/kube/store.js';
 import { StreamOpener, type StreamEnd, type StreamSink } from '../lease/kube/stream.js';
 import { Transport, type Answer, type Call } from '../lease/kube/transport.js';
@@ -15,13 +17,17 @@ const LIMIT_MS = 10_000;
 export class Api implements Disposable {
   readonly server: string;
   readonly #endpoint: Endpoint;
+  readonly #wire: HttpWire;
   readonly #transport: Transport;
 
   /** @throws NoClusterConfigError */
   constructor(kubeConfig: KubeConfigLike) {
-    this.#endpoint = endpointOf(kubeConfig);
-    this.server = this.#endpoint.server;
-    this.#transport = new Transport({ endpoint: this.#endpoint, clock: systemClock });
+    const clock = systemClock;
+    const endpoint = endpointOf(kubeConfig, clock);
+    this.#endpoint = endpoint;
+    this.server = endpoint.server;
+    this.#wire = new NodeWire(endpoint.server, clock);
+    this.#transport = new Transport({ endpoint, wire: this.#wire, clock });
   }
 
   /**
@@ -69,7 +75,7 @@ export class Api implements Disposable {
 
   /** One connection of a watch, until it ends or `signal` aborts. */
   follow(path: string, sink: StreamSink, signal: AbortSignal): Promise<StreamEnd> {
-    return new StreamOpener(this.#endpoint, systemClock).run(path, sink, signal);
+    return new StreamOpener(this.#endpoint, this.#wire, systemClock).run(path, sink, signal);
   }
 
   [Symbol.dispose](): void {

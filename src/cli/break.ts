@@ -57,7 +57,7 @@ async function breakLease(
 ): Promise<number> {
   const { client, kubeConfig, namespace } = await openCluster(options, terminal);
   const warn = (warning: Error): void => terminal.warn(warning);
-  const connection = await connect({ kubeConfig, clock: systemClock, warn });
+  const connection = await connect({ kubeConfig, clock: systemClock, random: Math.random, warn });
   const letGo = systemClock.keepAlive();
   try {
     const seizure = new Seizure(connection.store, { namespace, name }, client.identity);

@@ -10,6 +10,8 @@ import { LeaseView } from './view.js';
 
 export interface HostPorts {
   readonly clock: Clock;
+  /** From 0 to 1. */
+  readonly random: () => number;
   connect(): Promise<Connection>;
   warn(warning: SyncWarning): void;
 }
@@ -71,7 +73,8 @@ export class LeaseHost {
     const name = keyOf(key);
     const known = this.#views.get(name);
     if (known !== undefined) return known;
-    const view = new LeaseView(key, connection.watch, this.clock, () => {
+    const ports = { watch: connection.watch, clock: this.clock, random: this.#ports.random };
+    const view = new LeaseView(key, ports, () => {
       if (!view.turns.isTaken) this.#views.delete(name);
     });
     this.#views.set(name, view);

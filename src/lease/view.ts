@@ -22,6 +22,13 @@ const REMEMBERED_NONCES = 64;
 /** First guess of a round trip, until one was measured. */
 const ROUND_TRIP_GUESS_MS = 5;
 
+export interface ViewPorts {
+  readonly watch: LeaseWatch;
+  readonly clock: Clock;
+  /** From 0 to 1. */
+  readonly random: () => number;
+}
+
 /**
  * What one client knows of one lease, shared by all attempts at it: the sight, the rivals, the watch and
  * the local queue. Everybody's news comes through {@link LeaseView.learn}; it alone judges what is new.
@@ -40,8 +47,7 @@ export class LeaseView {
 
   constructor(
     readonly key: LeaseKey,
-    readonly watch: LeaseWatch,
-    readonly clock: Clock,
+    readonly ports: ViewPorts,
     /** Called when nobody has listened for a while. */
     readonly onIdle: () => void,
   ) {}
@@ -63,7 +69,7 @@ export class LeaseView {
 
   learn(news: News): void {
     const before = this.#sight;
-    this.#sight = observe(before, news, this.clock.monotonic());
+    this.#sight = observe(before, news, this.ports.clock.monotonic());
     if (this.#sight === before) return;
     this.#noteHolder(before);
     // Whoever looks on is told when those who hold or want it know already.
@@ -84,7 +90,7 @@ export class LeaseView {
   /** How long a claim of this identity should hold off after the news just learnt. */
   holdOffMs(identity: string): number {
     const idle = [identity, this.#formerHolder];
-    return holdOffMs(this.#rivals, idle, this.#roundTripMs, Math.random());
+    return holdOffMs(this.#rivals, idle, this.#roundTripMs, this.ports.random());
   }
 
   /** Whether the nonce belongs to an attempt of this client, of now or not long ago. */
@@ -130,7 +136,7 @@ export class LeaseView {
     // Once closed there is no watch to keep, and nobody who comes back.
     const isWatching = this.#subscription !== null;
     if (!isWatching || this.#listeners.size > 0 || this.#stopLingering !== null) return;
-    this.#stopLingering = this.clock.after(LINGER_MS, () => {
+    this.#stopLingering = this.ports.clock.after(LINGER_MS, () => {
       this.close();
       this.onIdle();
     });
@@ -138,7 +144,7 @@ export class LeaseView {
 
   #subscribe(): void {
     const from = this.#sight.kind === 'present' ? this.#sight.version : null;
-    this.#subscription ??= this.watch.subscribe(this.key, from, {
+    this.#subscription ??= this.ports.watch.subscribe(this.key, from, {
       news: (news) => this.learn({ ...news, asked: null }),
       live: (on) => {
         this.#live = on;

@@ -46,7 +46,12 @@ function configOf(
 }
 
 async function open(kubeConfig: KubeConfigLike): Promise<Connection> {
-  const connection = await connect({ kubeConfig, clock: systemClock, warn: () => undefined });
+  const connection = await connect({
+    kubeConfig,
+    clock: systemClock,
+    random: Math.random,
+    warn: () => undefined,
+  });
   opened.push(connection);
   return connection;
 }

@@ -7,6 +7,9 @@ import type { KubeConfigLike } from './config.js';
 import { Endpoint } from './endpoint.js';
 import type { Door } from './endpoint.js';
 import { KubeEventRecorder } from './event-recorder.js';
+import type { HttpWire } from './http-wire.js';
+import { NodeWire } from './node-wire.js';
+import { simulationOf } from './simulation.js';
 import { KubeLeaseStore } from './store.js';
 import { Transport } from './transport.js';
 import { KubeLeaseWatch } from './watch.js';
@@ -17,7 +20,15 @@ export interface ConnectOptions {
   /** Default: the kubeconfig of the environment, else the service account of the pod. */
   readonly kubeConfig?: KubeConfigLike | undefined;
   readonly clock: Clock;
+  readonly random: () => number;
   readonly warn: (warning: SyncWarning) => void;
+}
+
+/** An API server: its address, the credentials for it, and the network between. */
+export interface Route {
+  readonly endpoint: Door;
+  readonly wire: HttpWire;
+  readonly namespace: string;
 }
 
 /**
@@ -25,30 +36,30 @@ export interface ConnectOptions {
  * @throws NoClusterConfigError
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  const { clock, warn } = options;
   const config = options.kubeConfig ?? (await loadKubeConfig());
-  return connectThrough(endpointOf(config), defaultNamespace(config), { clock, warn });
+  const endpoint = endpointOf(config, options.clock);
+  const wire = simulationOf(config)?.wire ?? new NodeWire(endpoint.server, options.clock);
+  return connectThrough({ endpoint, wire, namespace: defaultNamespace(config) }, options);
 }
 
 /** @throws NoClusterConfigError when the current context names no server that can be used */
-export function endpointOf(config: KubeConfigLike): Endpoint {
+export function endpointOf(config: KubeConfigLike, clock: Clock): Endpoint {
   const server = config.getCurrentCluster()?.server;
   if (server === undefined)
     throw new NoClusterConfigError(['the current context of the kubeConfig']);
   checkAddress(server);
-  return new Endpoint(config, server);
+  return new Endpoint(config, server, clock);
 }
 
-/** As {@link connect}, to what is known already. */
+/** As {@link connect}, by a route that is known already. */
 export function connectThrough(
-  endpoint: Door,
-  namespace: string,
-  { clock, warn }: Pick<ConnectOptions, 'clock' | 'warn'>,
+  { endpoint, wire, namespace }: Route,
+  { clock, random, warn }: Omit<ConnectOptions, 'kubeConfig'>,
 ): Connection {
-  const watch = new KubeLeaseWatch({ endpoint, clock, warn });
+  const watch = new KubeLeaseWatch({ endpoint, wire, clock, random, warn });
   const onSilence = (sentAt: number): void => watch.doubt(sentAt);
-  const transport = new Transport({ endpoint, clock, onSilence });
-  const events = new KubeEventRecorder(endpoint, clock);
+  const transport = new Transport({ endpoint, wire, clock, onSilence });
+  const events = new KubeEventRecorder({ endpoint, wire, clock });
   return {
     store: new KubeLeaseStore(transport, endpoint.server),
     watch,

@@ -1,8 +1,7 @@
-import { request as requestHttp } from 'node:http';
-import type { Agent, ClientRequest } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import type { Agent } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { ApiUnreachableError } from '../../errors.js';
+import type { Clock } from '../clock.js';
 import type { KubeConfigLike } from './config.js';
 import { scrub, wordsOf } from './words.js';
 
@@ -14,32 +13,27 @@ export interface Authorized {
 }
 
 /** What requests and watches need of an API server. */
-export type Door = Pick<Endpoint, 'server' | 'isSecure' | 'authorize' | 'open'>;
+export type Door = Pick<Endpoint, 'server' | 'authorize'>;
 
 /** Credentials that take longer are asked for again: the first question may have been lost. */
 const SHARED_MS = 5000;
 
-/** One API server and how to knock at it. Shared by requests and watches, which keep sockets of their own. */
+/** One API server and the credentials for it. Shared by requests and watches. */
 export class Endpoint {
   /** As the kubeconfig has it, without a trailing slash. */
   readonly server: string;
-  readonly isSecure: boolean;
-  readonly #target: { readonly hostname: string; readonly port: string };
-  readonly #basePath: string;
   readonly #config: KubeConfigLike;
+  readonly #clock: Clock;
   #asking: Promise<Authorized> | null = null;
   #askedAt = 0;
 
-  constructor(config: KubeConfigLike, server: string) {
+  constructor(config: KubeConfigLike, server: string, clock: Clock) {
     this.#config = config;
+    this.#clock = clock;
     const url = new URL(server.replace(/\/+$/, ''));
     // Not sent as credentials, and not to be shown.
     [url.username, url.password] = ['', ''];
     this.server = url.href.replace(/\/+$/, '');
-    const { protocol, hostname, port, pathname } = url;
-    this.isSecure = protocol === 'https:';
-    this.#target = { hostname: hostname.replace(/^\[|\]$/g, ''), port };
-    this.#basePath = pathname === '/' ? '' : pathname;
   }
 
   /**
@@ -48,7 +42,7 @@ export class Endpoint {
    * @throws ApiUnreachableError when it has no credentials to give
    */
   authorize(): Promise<Authorized> {
-    const now = performance.now();
+    const now = this.#clock.monotonic();
     // A proxy's agent is never shared: requests and watches keep connections of their own.
     if (this.#hasProxy() || this.#asking === null || now - this.#askedAt > SHARED_MS) {
       const asking = this.#ask().finally(() => {
@@ -79,22 +73,6 @@ export class Endpoint {
 
   #hasProxy(): boolean {
     return (this.#config.getCurrentCluster()?.proxyUrl ?? '') !== '';
-  }
-
-  /** Builds the request; nothing is written before its `end()`. May throw on unusable certificates. */
-  open(
-    { options }: Authorized,
-    agent: Agent,
-    method: string,
-    path: string,
-    headers: Readonly<Record<string, string | number>>,
-  ): ClientRequest {
-    return (this.isSecure ? requestHttps : requestHttp)({
-      ...options,
-      ...this.#target,
-      ...{ agent, method, path: this.#basePath + path },
-      headers: { ...(options.headers as object), 'User-Agent': 'metaparticle-sync', ...headers },
-    });
   }
 }
 

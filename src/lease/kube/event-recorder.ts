@@ -2,8 +2,8 @@ import createDebug from 'debug';
 import type { Clock } from '../clock.js';
 import { keyOf } from '../record.js';
 import type { EventRecorder, Remark } from '../store.js';
-import type { Door } from './endpoint.js';
 import { Transport } from './transport.js';
+import type { TransportOptions } from './transport.js';
 
 const debug = createDebug('metaparticle:sync:events');
 
@@ -18,9 +18,9 @@ export class KubeEventRecorder implements EventRecorder {
   readonly #clock: Clock;
   readonly #transport: Transport;
 
-  constructor(endpoint: Door, clock: Clock) {
-    this.#clock = clock;
-    this.#transport = new Transport({ endpoint, clock });
+  constructor(options: Pick<TransportOptions, 'endpoint' | 'wire' | 'clock'>) {
+    this.#clock = options.clock;
+    this.#transport = new Transport(options);
   }
 
   async record(remark: Remark): Promise<void> {

@@ -9,6 +9,7 @@ import type { LeaseEvent, WatcherListener } from './watcher.js';
 export interface HubOptions {
   readonly opener: StreamOpener;
   readonly clock: Clock;
+  readonly random: () => number;
   readonly namespace: string;
   /** The watch of a single name is forbidden in this namespace. Told at every refusal. */
   readonly onForbidden: (body: string) => void;
@@ -112,11 +113,12 @@ export class NamespaceHub {
   }
 
   #open(query: string, from: bigint | null, listener: WatcherListener): Watcher {
-    const { namespace, opener, clock } = this.#options;
+    const { namespace, opener, clock, random } = this.#options;
     const selection = pathOf({ namespace, name: '' }) + query;
     const isSingle = query !== '?';
     const refusedPauseMs = this.#refusedPauseMs();
-    return new Watcher({ opener, clock, refusedPauseMs, selection, isSingle, from, listener });
+    const parts = { opener, clock, random, refusedPauseMs };
+    return new Watcher({ ...parts, selection, isSingle, from, listener });
   }
 
   /** A thousand names that may not be watched must not ask a thousand times a minute. */
@@ -124,7 +126,7 @@ export class NamespaceHub {
     const { refusedPauseMs } = this.#options;
     const share = Math.max(1, this.#subscribers.size / MANY_NAMES);
     const longest = Math.max(refusedPauseMs, MAX_REFUSED_PAUSE_MS);
-    return Math.min(refusedPauseMs * share, longest) * (1 + Math.random() / 4);
+    return Math.min(refusedPauseMs * share, longest) * (1 + this.#options.random() / 4);
   }
 
   #widen(): void {

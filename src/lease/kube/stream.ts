@@ -1,10 +1,7 @@
-import { Agent as HttpAgent } from 'node:http';
-import type { ClientRequest, IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
-import type { Door } from './endpoint.js';
-import { breakOff, collect, retryAfterMs } from './exchange.js';
+import type { Authorized, Door } from './endpoint.js';
+import { retryAfterMs } from './http-wire.js';
+import type { HttpWire, StreamResult } from './http-wire.js';
 import { wordsOf } from './words.js';
 
 /** How one connection of a watch came to its end. */
@@ -28,22 +25,21 @@ export interface StreamSink {
 
 /** A server that takes longer for its first byte is as good as none. */
 const HEADERS_LIMIT_MS = 5000;
-const TCP_PROBE_AFTER_MS = 30_000;
 /** Handshakes at a time: a thousand at once would keep renewals waiting. */
 const OPENING_AT_ONCE = 8;
 
 /** Opens watches: each on a new connection, which never carries anything else. */
 export class StreamOpener {
   readonly #endpoint: Door;
+  readonly #wire: HttpWire;
   readonly #clock: Clock;
-  readonly #agent: HttpAgent;
   readonly #waiting: (() => void)[] = [];
   #opening = 0;
 
-  constructor(endpoint: Door, clock: Clock) {
+  constructor(endpoint: Door, wire: HttpWire, clock: Clock) {
     this.#endpoint = endpoint;
+    this.#wire = wire;
     this.#clock = clock;
-    this.#agent = endpoint.isSecure ? new HttpsAgent() : new HttpAgent();
   }
 
   /** Never rejects. An aborted `signal` breaks the connection. */
@@ -59,9 +55,7 @@ export class StreamOpener {
     try {
       const authorized = signal.aborted ? null : await this.#endpoint.authorize();
       if (authorized === null || signal.aborted) return broken(new Error('given up'));
-      const agent = authorized.proxyAgent ?? this.#agent;
-      const request = this.#endpoint.open(authorized, agent, 'GET', path, {});
-      return await this.#follow(request, sink, signal, letNext);
+      return this.#conclude(await this.#follow(path, authorized, sink, signal, letNext));
     } catch (error) {
       return broken(new Error(wordsOf(error)));
     } finally {
@@ -70,58 +64,42 @@ export class StreamOpener {
   }
 
   async #follow(
-    request: ClientRequest,
+    path: string,
+    authorized: Authorized,
     sink: StreamSink,
     signal: AbortSignal,
     onAnswer: () => void,
-  ): Promise<StreamEnd> {
-    const stop = (why: string): void => breakOff(request, new Error(why));
-    const onAbort = (): void => stop('given up');
+  ): Promise<StreamResult> {
+    const connection = new AbortController();
+    const onAbort = (): void => connection.abort(new Error('given up'));
     signal.addEventListener('abort', onAbort, { once: true });
-    const onLimit = (): void => stop(`no answer within ${HEADERS_LIMIT_MS} ms`);
+    const onLimit = (): void =>
+      connection.abort(new Error(`no answer within ${HEADERS_LIMIT_MS} ms`));
     const cancelLimit = this.#clock.after(HEADERS_LIMIT_MS, onLimit);
-    request.once('response', cancelLimit).once('response', onAnswer);
     try {
-      return await receive(request, sink);
+      return await this.#wire.stream({
+        ...{ method: 'GET', path, authorized, signal: connection.signal },
+        sink: {
+          begun(status) {
+            cancelLimit();
+            onAnswer();
+            if (status === 200) sink.live();
+          },
+          chunk: (chunk) => sink.chunk(chunk),
+        },
+      });
     } finally {
       cancelLimit();
       signal.removeEventListener('abort', onAbort);
     }
   }
-}
 
-function receive(request: ClientRequest, sink: StreamSink): Promise<StreamEnd> {
-  return new Promise((resolve) => {
-    const fail = (error: Error): void => resolve(broken(error));
-    request.on('error', fail);
-    request.once('close', () => fail(new Error('the connection was closed')));
-    request.once('socket', (socket: Socket) => {
-      socket.unref();
-      socket.setKeepAlive(true, TCP_PROBE_AFTER_MS);
-    });
-    request.once('response', (response) => {
-      response.on('error', fail);
-      if (response.statusCode === 200) deliver(response, sink, resolve);
-      else refuse(response, request, resolve);
-    });
-    request.end();
-  });
-}
-
-function deliver(response: IncomingMessage, sink: StreamSink, end: (end: StreamEnd) => void): void {
-  response.on('data', (chunk: Buffer) => sink.chunk(chunk));
-  response.once('end', () => end({ kind: 'ended' }));
-  sink.live();
-}
-
-function refuse(
-  response: IncomingMessage,
-  request: ClientRequest,
-  end: (end: StreamEnd) => void,
-): void {
-  const { statusCode: status = 0, headers } = response;
-  const pauseMs = retryAfterMs(headers) ?? 0;
-  collect(response, request, (body) => end({ kind: 'refused', status, body, pauseMs }));
+  #conclude(result: StreamResult): StreamEnd {
+    if (result.kind !== 'refused') return result;
+    const { status, headers, body } = result;
+    const pauseMs = retryAfterMs(headers, () => this.#clock.now().wall) ?? 0;
+    return { kind: 'refused', status, body, pauseMs };
+  }
 }
 
 function broken(error: Error): StreamEnd {

@@ -1,13 +1,11 @@
 import createDebug from 'debug';
-import type { ClientRequest } from 'node:http';
 import { ApiUnreachableError, ClosedError } from '../../errors.js';
 import type { Clock } from '../clock.js';
 import type { Lane, Refused, RequestOptions, Unknown } from '../store.js';
 import type { Authorized, Door } from './endpoint.js';
-import { breakOff, exchange, retryAfterMs } from './exchange.js';
-import type { Exchanged } from './exchange.js';
 import { Gate } from './gate.js';
-import { AgentPool } from './pool.js';
+import { retryAfterMs } from './http-wire.js';
+import type { ExchangeResult, HttpWire } from './http-wire.js';
 import { DeadlineQueue } from './queue.js';
 import { brokenConnection, closed, refused, unsendable } from './unreachable.js';
 
@@ -31,6 +29,7 @@ export type Reply = Answer | Refused | Unknown;
 
 export interface TransportOptions {
   readonly endpoint: Door;
+  readonly wire: HttpWire;
   readonly clock: Clock;
   /** Without an answer for so long, a request gives its place to the next one. Default 650. */
   readonly silentMs?: number;
@@ -46,9 +45,11 @@ interface Entry {
   readonly lane: Lane;
   readonly resolve: (reply: Reply) => void;
   readonly cleanUps: (() => void)[];
-  request: ClientRequest | null;
+  /** Breaks it off, once it was sent. */
+  exchange: AbortController | null;
   sentAt: number;
-  generation: number;
+  /** The connections that it was sent on. */
+  connections: AbortSignal | null;
   /** Occupies one of the sockets that we allow ourselves. */
   isBusy: boolean;
   isSilent: boolean;
@@ -67,6 +68,7 @@ const MANY_LEASES = 100;
 /** Requests to one API server over few kept-alive connections: by lane, then by earliest deadline. */
 export class Transport {
   readonly #endpoint: Door;
+  readonly #wire: HttpWire;
   readonly #clock: Clock;
   readonly #now: () => number;
   readonly #silentMs: number;
@@ -76,7 +78,8 @@ export class Transport {
   readonly #onSilence: (sentAt: number) => void;
   readonly #queue = new DeadlineQueue<Entry>();
   readonly #gate = new Gate();
-  readonly #pool: AgentPool;
+  /** Given up for new ones when one broke or fell silent: that says nothing good about its neighbors. */
+  #connections = new AbortController();
   readonly #flying = new Set<Entry>();
   #sockets = FEW_SOCKETS;
   #busy = 0;
@@ -84,14 +87,14 @@ export class Transport {
   #isPumping = false;
   #isClosed = false;
 
-  constructor({ endpoint, clock, silentMs = SILENT_MS, onSilence }: TransportOptions) {
+  constructor({ endpoint, wire, clock, silentMs = SILENT_MS, onSilence }: TransportOptions) {
     this.#endpoint = endpoint;
+    this.#wire = wire;
     this.#clock = clock;
     this.#now = () => clock.monotonic();
     this.#silentMs = silentMs;
     this.#patienceMs = silentMs;
     this.#onSilence = onSilence ?? (() => undefined);
-    this.#pool = new AgentPool(endpoint.isSecure);
   }
 
   /** Never rejects: what can go wrong is in the reply. */
@@ -100,7 +103,7 @@ export class Transport {
       const entry: Entry = {
         ...{ call, options, deadline: options.deadline, lane: options.lane ?? 'seeking' },
         ...{ resolve, cleanUps: [] },
-        ...{ request: null, sentAt: 0, generation: 0 },
+        ...{ exchange: null, sentAt: 0, connections: null },
         ...{ isBusy: false, isSilent: false, isDone: false },
       };
       if (this.#isClosed) {
@@ -132,11 +135,11 @@ export class Transport {
     this.#cancelWakeUp?.();
     for (const entry of this.#queue.drain()) this.#finish(entry, closed());
     for (const entry of this.#flying) {
-      const wasSent = entry.request !== null;
-      if (entry.request !== null) breakOff(entry.request, new ClosedError());
+      const wasSent = entry.exchange !== null;
+      entry.exchange?.abort(new ClosedError());
       this.#finish(entry, wasSent ? { kind: 'unknown', error: new ClosedError() } : closed());
     }
-    this.#pool.swap();
+    this.#connections.abort();
   }
 
   /** Lets out whatever may leave now, and arranges to be called when that changes by itself. */
@@ -188,27 +191,31 @@ export class Transport {
   async #transmit(entry: Entry, authorized: Authorized): Promise<void> {
     const { method, path, body } = entry.call;
     const { limitMs, onSent } = entry.options;
-    const agent = this.#pool.take(authorized);
-    const headers = body === undefined ? {} : bodyHeaders(body);
     const timeout = `?timeout=${Math.max(1, Math.ceil(limitMs / 1000))}s`;
     cleanUp(entry);
-    entry.generation = this.#pool.generation;
+    const connections = this.#connections.signal;
+    entry.connections = connections;
     onSent?.();
     entry.sentAt = this.#now();
-    entry.request = this.#endpoint.open(authorized, agent, method, path + timeout, headers);
-    this.#watchOver(entry, entry.request);
+    const exchange = new AbortController();
     const onFree = (): void => {
       this.#vacate(entry);
       this.#pump();
     };
-    this.#settle(entry, await exchange(entry.request, body, onFree));
+    const { signal } = exchange;
+    const answer = this.#wire.exchange({
+      ...{ method, path: path + timeout, body, authorized, connections, signal, onFree },
+    });
+    entry.exchange = exchange;
+    this.#watchOver(entry, exchange);
+    this.#settle(entry, await answer);
   }
 
-  #watchOver(entry: Entry, request: ClientRequest): void {
+  #watchOver(entry: Entry, exchange: AbortController): void {
     const { limitMs } = entry.options;
     const onLimit = (): void => {
       this.#fallSilent(entry);
-      breakOff(request, new Error(`no answer within ${limitMs} ms`));
+      exchange.abort(new Error(`no answer within ${limitMs} ms`));
     };
     entry.cleanUps.push(this.#clock.after(limitMs, onLimit));
     if (this.#patienceMs >= limitMs) return;
@@ -227,14 +234,15 @@ export class Transport {
     this.#pump();
   }
 
-  #settle(entry: Entry, result: Exchanged): void {
+  #settle(entry: Entry, result: ExchangeResult): void {
     if (entry.isDone) return;
     const { method, path } = entry.call;
     if (result.kind === 'answered') {
       debug('%s %s: %d', method, path, result.status);
       if (result.status < 500 && result.status !== 429) this.#adapt(entry.sentAt);
-      this.#gate.answered(result.status, retryAfterMs(result.headers), this.#now);
-      const answeredAt = Date.parse(result.headers.date ?? '');
+      const pauseMs = retryAfterMs(result.headers, () => this.#clock.now().wall);
+      this.#gate.answered(result.status, pauseMs, this.#now);
+      const answeredAt = Date.parse(String(result.headers['date'] ?? ''));
       const { status, body } = result;
       this.#finish(entry, {
         ...{ kind: 'answer', status, body },
@@ -262,8 +270,9 @@ export class Transport {
    * been idle may just have been closed: that says nothing about the server.
    */
   #distrust(entry: Entry, wasIdle = false): void {
-    if (entry.generation !== this.#pool.generation) return;
-    this.#pool.swap();
+    if (entry.connections !== this.#connections.signal) return;
+    this.#connections.abort();
+    this.#connections = new AbortController();
     if (!wasIdle) this.#gate.failed();
   }
 
@@ -285,7 +294,7 @@ export class Transport {
     entry.isDone = true;
     cleanUp(entry);
     this.#flying.delete(entry);
-    if (entry.request === null) this.#vacate(entry);
+    if (entry.exchange === null) this.#vacate(entry);
     entry.resolve(reply);
     this.#pump();
   }
@@ -293,8 +302,4 @@ export class Transport {
 
 function cleanUp(entry: Entry): void {
   for (const undo of entry.cleanUps.splice(0)) undo();
-}
-
-function bodyHeaders(body: string): Record<string, string | number> {
-  return { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
 }

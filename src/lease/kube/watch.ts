@@ -4,12 +4,15 @@ import type { LeaseKey } from '../record.js';
 import type { LeaseWatch, WatchListener, WatchSubscription } from '../store.js';
 import type { Door } from './endpoint.js';
 import { readStatus } from './failure.js';
+import type { HttpWire } from './http-wire.js';
 import { NamespaceHub } from './hub.js';
 import { StreamOpener } from './stream.js';
 
 export interface WatchOptions {
   readonly endpoint: Door;
+  readonly wire: HttpWire;
   readonly clock: Clock;
+  readonly random: () => number;
   readonly warn: (warning: SyncWarning) => void;
   /** After refusals, the longest time until the next try. Default 60 s. */
   readonly refusedPauseMs?: number;
@@ -27,7 +30,7 @@ export class KubeLeaseWatch implements LeaseWatch {
 
   constructor(options: WatchOptions) {
     this.#options = options;
-    this.#opener = new StreamOpener(options.endpoint, options.clock);
+    this.#opener = new StreamOpener(options.endpoint, options.wire, options.clock);
   }
 
   subscribe(key: LeaseKey, from: bigint | null, listener: WatchListener): WatchSubscription {
@@ -55,11 +58,11 @@ export class KubeLeaseWatch implements LeaseWatch {
   }
 
   #open(namespace: string): NamespaceHub {
-    const { clock, refusedPauseMs = REFUSED_PAUSE_MS } = this.#options;
+    const { clock, random, refusedPauseMs = REFUSED_PAUSE_MS } = this.#options;
     const onForbidden = (body: string): void => this.#warn(namespace, body);
     const hub = new NamespaceHub({
       opener: this.#opener,
-      ...{ clock, namespace, onForbidden, refusedPauseMs },
+      ...{ clock, random, namespace, onForbidden, refusedPauseMs },
     });
     this.#hubs.set(namespace, hub);
     return hub;

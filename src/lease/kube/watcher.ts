@@ -1,5 +1,5 @@
 import createDebug from 'debug';
-import pRetry from 'p-retry';
+import pRetry, { type RetryContext } from 'p-retry';
 import type { Clock } from '../clock.js';
 import { readEvent } from './event.js';
 import type { WatchEvent } from './event.js';
@@ -24,6 +24,8 @@ export interface WatcherListener {
 export interface WatcherOptions {
   readonly opener: StreamOpener;
   readonly clock: Clock;
+  /** From 0 to 1, for pauses and life times that differ from process to process. */
+  readonly random: () => number;
   /** Path and query that select the leases. */
   readonly selection: string;
   /** Whether that is one lease by name: its state at the start is then complete with one event. */
@@ -34,7 +36,7 @@ export interface WatcherOptions {
   readonly refusedPauseMs: number;
 }
 
-const BACK_OFF = { retries: Infinity, minTimeout: 250, maxTimeout: 5000, randomize: true };
+const BACK_OFF = { minMs: 250, maxMs: 5000 };
 /** A rotated token is there within seconds, as a rule. */
 const UNKNOWN_USER_PAUSE_MS = 10_000;
 /** A rule that was taken away by mistake is back soon, one that was never there hardly ever comes. */
@@ -111,11 +113,15 @@ export class Watcher {
     const { signal } = this.#closing;
     while (!this.#isClosed()) {
       try {
-        await pRetry(() => this.#session(), { ...BACK_OFF, signal, unref: true });
+        // Pauses are made here, by the clock of this house.
+        const onFailedAttempt = ({ attemptNumber }: RetryContext): Promise<void> =>
+          this.#sleep(this.#backOffMs(attemptNumber));
+        const retry = { retries: Infinity, minTimeout: 0, maxTimeout: 0, onFailedAttempt };
+        await pRetry(() => this.#session(), { ...retry, signal });
       } catch (error) {
         if (this.#isClosed()) return;
         debug('%s: %o', this.#options.selection, error);
-        await this.#sleep(BACK_OFF.maxTimeout);
+        await this.#sleep(BACK_OFF.maxMs);
       }
     }
   }
@@ -167,7 +173,7 @@ export class Watcher {
     if (end.kind === 'ended' && (hasSettled || wasUseful)) return;
     if (end.kind === 'refused') return this.#afterRefusal(end);
     // Many watches break in one moment when a server goes; they need not come back in one.
-    if (hasSettled) return this.#sleep(Math.random() * BACK_OFF.minTimeout);
+    if (hasSettled) return this.#sleep(this.#options.random() * BACK_OFF.minMs);
     throw new Error(describe(end));
   }
 
@@ -246,8 +252,15 @@ export class Watcher {
     this.#options.listener.gap();
   }
 
+  /** Doubled by each failure in a row, and stretched by chance: not all processes come back in one moment. */
+  #backOffMs(failures: number): number {
+    const ms = BACK_OFF.minMs * 2 ** (failures - 1) * (1 + this.#options.random());
+    return Math.min(ms, BACK_OFF.maxMs);
+  }
+
   #path(): string {
-    const seconds = LIFETIME_SECONDS.min + Math.floor(Math.random() * LIFETIME_SECONDS.spread);
+    const seconds =
+      LIFETIME_SECONDS.min + Math.floor(this.#options.random() * LIFETIME_SECONDS.spread);
     // Never without a version: that would wait until the server's cache is known to be fresh.
     const from = `resourceVersion=${this.#position ?? 0}&timeoutSeconds=${seconds}`;
     return `${this.#options.selection}watch=true&allowWatchBookmarks=true&${from}`;
@@ -260,6 +273,7 @@ export class Watcher {
 
   #sleep(ms: number): Promise<void> {
     const { signal } = this.#closing;
+    if (signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const wake = (): void => {
         cancel();

@@ -82,9 +82,10 @@ it('is not counted any further once the run is over', async () => {
   const { clock, delays } = watchedClock();
   const warn = (): void => undefined;
   const { kubeConfig } = world.api;
+  const ports = { clock, random: Math.random, warn };
   const host = new LeaseHost({
-    ...{ clock, warn },
-    connect: () => connect({ kubeConfig, clock, warn }),
+    ...ports,
+    connect: () => connect({ kubeConfig, ...ports }),
   });
   const a = candidate(world, 'a', { client: clientOn(host, { identity: 'a' }) });
   const run = a.run();

@@ -1,12 +1,11 @@
-import type { IncomingMessage } from 'node:http';
-import type { Door } from '../../../src/lease/kube/endpoint.js';
-import { failure, type Answer, type Api, type Call } from './api.js';
+import type { Route } from '../../../src/lease/kube/connect.js';
+import { NAMESPACE, failure, type Answer, type Api, type Call } from './api.js';
 import type { Chance } from './chance.js';
 import type { Machine } from './machine.js';
 import type { Schedule } from './schedule.js';
 import { Stream, type StreamEnding } from './stream.js';
 import type { Weather } from './weather.js';
-import { Wire, networkError, type Line } from './wires.js';
+import { exchangeOver, networkError, wireOver, type Line, type Wire } from './wires.js';
 
 /** Who may not do what for now. */
 export interface Ban {
@@ -46,43 +45,36 @@ export class Network {
   }
 
   /** The way of one process to the API. */
-  door(machine: Machine): Door {
+  route(machine: Machine): Route {
     const authorized = Promise.resolve({ options: {}, proxyAgent: null });
     return {
-      server: 'http://simulated',
-      isSecure: false,
-      authorize: () => authorized,
-      open: (_authorized, _agent, method, path) => {
+      endpoint: { server: 'http://simulated', authorize: () => authorized },
+      namespace: NAMESPACE,
+      wire: wireOver((method, path) => {
         const url = new URL(path, 'http://simulated');
         const isWatch = url.searchParams.get('watch') === 'true';
         const line = isWatch ? this.#watch(machine, url) : this.#exchange(machine, method, url);
-        return new Wire(line, !isWatch && this.#chance.is(0.7)).asRequest();
-      },
+        return { line, isReused: !isWatch && this.#chance.is(0.7) };
+      }),
     };
   }
 
   /** One request of a process that uses no library; `null` when no answer comes in time. */
-  request(machine: Machine, method: string, name: string, body?: unknown): Promise<Answer | null> {
-    return new Promise((resolve) => {
-      const url = new URL(`/leases/${method === 'POST' ? '' : name}`, 'http://simulated');
-      const wire = new Wire(this.#exchange(machine, method, url), true);
-      let text = '';
-      let status = 0;
-      const give = (answer: Answer | null): void => {
-        cancel();
-        resolve(answer);
-        wire.destroy();
-      };
-      const cancel = machine.after(2_000, () => give(null));
-      wire.on('error', () => give(null));
-      wire.once('response', (response: IncomingMessage) => {
-        status = response.statusCode ?? 0;
-        response.on('error', () => give(null));
-        response.on('data', (chunk: Buffer) => (text += chunk.toString()));
-        response.once('end', () => give({ status, body: text }));
-      });
-      wire.end(body === undefined ? undefined : JSON.stringify(body));
+  async request(
+    machine: Machine,
+    method: string,
+    name: string,
+    body?: unknown,
+  ): Promise<Answer | null> {
+    const url = new URL(`/leases/${method === 'POST' ? '' : name}`, 'http://simulated');
+    const giveUp = new AbortController();
+    const cancel = machine.after(2_000, () => giveUp.abort(new Error('given up')));
+    const result = await exchangeOver(this.#exchange(machine, method, url), true, {
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: giveUp.signal,
+      onFree: cancel,
     });
+    return result.kind === 'answered' ? { status: result.status, body: result.body } : null;
   }
 
   told(line: string, name: string): void {
@@ -115,7 +107,7 @@ export class Network {
       );
       return;
     }
-    if (!wire.reusedSocket) {
+    if (!wire.isReused) {
       this.#schedule.in(CONNECT_MS, () => machine.receive(() => wire.connected()));
     }
     if (trouble?.trouble === 'lost') return;

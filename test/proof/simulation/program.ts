@@ -3,7 +3,6 @@ import { clientOn } from '../../../src/client.js';
 import { isSyncError } from '../../../src/errors.js';
 import { LeaseHost } from '../../../src/lease/host.js';
 import { connectThrough } from '../../../src/lease/kube/connect.js';
-import { NAMESPACE } from './api.js';
 import { Campaign } from './campaign.js';
 import type { Machine } from './machine.js';
 import type { ProcessPlan, Work } from './plan.js';
@@ -38,10 +37,10 @@ export class Program {
     this.#stage = stage;
     const clock = machine;
     const warn = ({ code }: SyncWarning): void => stage.count(`warning ${code}`);
+    const ports = { clock, random: stage.chance.next, warn };
     const host = new LeaseHost({
-      ...{ clock, warn },
-      connect: () =>
-        Promise.resolve(connectThrough(stage.network.door(machine), NAMESPACE, { clock, warn })),
+      ...ports,
+      connect: () => Promise.resolve(connectThrough(stage.network.route(machine), ports)),
     });
     this.#client = clientOn(host, { identity: plan.name, onWarning: warn });
   }

@@ -21,7 +21,12 @@ beforeEach(async () => {
   const kubeConfig = kubeConfigOf(`${proxy.url}/`, (options) =>
     server.kubeConfig.applyToHTTPSOptions(options),
   );
-  connection = await connect({ kubeConfig, clock: systemClock, warn: () => undefined });
+  connection = await connect({
+    kubeConfig,
+    clock: systemClock,
+    random: Math.random,
+    warn: () => undefined,
+  });
 });
 
 afterEach(async () => {
@@ -45,7 +50,12 @@ describe('connect', () => {
 
   it('without a current cluster: no configuration', async () => {
     const kubeConfig = { ...kubeConfigOf(''), getCurrentCluster: () => null };
-    const opening = connect({ kubeConfig, clock: systemClock, warn: () => undefined });
+    const opening = connect({
+      kubeConfig,
+      clock: systemClock,
+      random: Math.random,
+      warn: () => undefined,
+    });
     await expect(opening).rejects.toBeInstanceOf(NoClusterConfigError);
   });
 
@@ -92,6 +102,7 @@ describe('an address that is no URL of an API server', () => {
       const options = {
         kubeConfig: kubeConfigOf(server),
         clock: systemClock,
+        random: Math.random,
         warn: () => undefined,
       };
       await expect(connect(options)).rejects.toBeInstanceOf(NoClusterConfigError);
@@ -100,7 +111,12 @@ describe('an address that is no URL of an API server', () => {
 
   it('is not shown with the credentials that it carries', async () => {
     const kubeConfig = kubeConfigOf('https://admin:hunter2@127.0.0.1:1');
-    const secret = await connect({ kubeConfig, clock: systemClock, warn: () => undefined });
+    const secret = await connect({
+      kubeConfig,
+      clock: systemClock,
+      random: Math.random,
+      warn: () => undefined,
+    });
     const outcome = await secret.store.read(key, { deadline: now() + 500, limitMs: 500 });
     secret.close();
     expect(JSON.stringify(outcome)).not.toContain('hunter2');

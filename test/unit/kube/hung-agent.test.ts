@@ -3,12 +3,10 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { systemClock } from '../../../src/lease/clock.js';
 import type { KubeConfigLike } from '../../../src/lease/kube/config.js';
-import { Endpoint } from '../../../src/lease/kube/endpoint.js';
 import { KubeEventRecorder } from '../../../src/lease/kube/event-recorder.js';
 import { StreamOpener } from '../../../src/lease/kube/stream.js';
-import { get, gistOf, now, transportTo } from './support/sending.js';
+import { get, gistOf, now, routeTo, transportTo } from './support/sending.js';
 import { ScriptedServer, kubeConfigOf } from './support/server.js';
 
 let server: ScriptedServer;
@@ -62,7 +60,8 @@ it('closing ends what waits for a connection', async () => {
 });
 
 it('a watch ends when no answer comes, and when it is given up', async () => {
-  const opener = new StreamOpener(new Endpoint(behindProxy(), server.url), systemClock);
+  const { endpoint, wire, clock } = routeTo(behindProxy(), server.url);
+  const opener = new StreamOpener(endpoint, wire, clock);
   const sink = { live: () => undefined, chunk: () => undefined };
   const stop = new AbortController();
   const givenUp = opener.run('/x', sink, stop.signal);
@@ -77,7 +76,7 @@ it('a watch ends when no answer comes, and when it is given up', async () => {
 }, 20_000);
 
 it('an Event is given up soon', async () => {
-  const recorder = new KubeEventRecorder(new Endpoint(behindProxy(), server.url), systemClock);
+  const recorder = new KubeEventRecorder(routeTo(behindProxy(), server.url));
   const begun = now();
   const key = { namespace: 'default', name: 'x' };
   await recorder.record({ key, uid: 'u', identity: 'me', message: 'me became leader' });

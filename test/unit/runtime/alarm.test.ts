@@ -15,7 +15,11 @@ import {
 
 function scene(own: Terms = terms('mine')) {
   const warnings: SyncWarning[] = [];
-  const view = new LeaseView(key, new ScriptedWatch(), new ManualClock(), () => undefined);
+  const view = new LeaseView(
+    key,
+    { watch: new ScriptedWatch(), clock: new ManualClock(), random: Math.random },
+    () => undefined,
+  );
   const alarm = new Alarm(view, own, (warning) => warnings.push(warning));
   return { alarm, view, warnings, codes: () => warnings.map(({ code }) => code) };
 }

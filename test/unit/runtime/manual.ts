@@ -172,7 +172,7 @@ export function stage(terms: Terms) {
   const watch = new ScriptedWatch();
   const warnings: SyncWarning[] = [];
   const told: string[] = [];
-  const view = new LeaseView(key, watch, clock, () => told.push('idle'));
+  const view = new LeaseView(key, { watch, clock, random: Math.random }, () => told.push('idle'));
   const hooks = hooksTelling(told);
   const ports = { clock, store, view, decoration, warn: (one: SyncWarning) => warnings.push(one) };
   const keeper = new Keeper(ports, terms, hooks);

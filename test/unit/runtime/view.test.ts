@@ -14,7 +14,7 @@ function scene() {
   const clock = new ManualClock();
   const watch = new ScriptedWatch();
   let idle = 0;
-  const view = new LeaseView(key, watch, clock, () => idle++);
+  const view = new LeaseView(key, { watch, clock, random: Math.random }, () => idle++);
   return { clock, watch, view, idle: () => idle };
 }
 

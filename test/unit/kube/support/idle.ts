@@ -7,7 +7,12 @@ import { until } from '../../../support/until.js';
 
 const kubeConfig = new KubeConfig();
 kubeConfig.loadFromFile(process.argv[2] ?? '');
-const { store, watch } = await connect({ kubeConfig, clock: systemClock, warn: () => undefined });
+const { store, watch } = await connect({
+  kubeConfig,
+  clock: systemClock,
+  random: Math.random,
+  warn: () => undefined,
+});
 const isBusy = setInterval(() => undefined, 1000);
 const listener = new Recorder();
 const key = { namespace: 'default', name: 'x' };

@@ -1,9 +1,8 @@
-import { systemClock } from '../../../../src/lease/clock.js';
 import type { SyncWarning } from '../../../../src/errors.js';
 import type { KubeConfigLike } from '../../../../src/lease/kube/config.js';
-import { Endpoint } from '../../../../src/lease/kube/endpoint.js';
 import { KubeLeaseWatch } from '../../../../src/lease/kube/watch.js';
 import type { WatchListener, WatchNews } from '../../../../src/lease/store.js';
+import { routeTo } from './sending.js';
 
 /** Writes down what a watch tells, one word each: `live`, `dead`, `gap`, `absent`, or the holder. */
 export class Recorder implements WatchListener {
@@ -43,9 +42,9 @@ export function watchOf(
   refusedPauseMs?: number,
 ): { watch: KubeLeaseWatch; warnings: SyncWarning[] } {
   const warnings: SyncWarning[] = [];
-  const endpoint = new Endpoint(kubeConfig, kubeConfig.getCurrentCluster()?.server ?? '');
   const watch = new KubeLeaseWatch({
-    ...{ endpoint, clock: systemClock },
+    ...routeTo(kubeConfig),
+    random: Math.random,
     warn: (warning) => warnings.push(warning),
     ...(refusedPauseMs === undefined ? {} : { refusedPauseMs }),
   });

@@ -1,6 +1,7 @@
 import { systemClock } from '../../../../src/lease/clock.js';
 import type { RequestOptions } from '../../../../src/lease/store.js';
 import { Endpoint } from '../../../../src/lease/kube/endpoint.js';
+import { NodeWire } from '../../../../src/lease/kube/node-wire.js';
 import { Transport } from '../../../../src/lease/kube/transport.js';
 import type { Reply, TransportOptions } from '../../../../src/lease/kube/transport.js';
 import type { KubeConfigLike } from '../../../../src/lease/kube/config.js';
@@ -9,12 +10,21 @@ export function now(): number {
   return systemClock.now().monotonic;
 }
 
+/** Over real sockets. */
+export function routeTo(
+  kubeConfig: KubeConfigLike,
+  server = kubeConfig.getCurrentCluster()?.server ?? '',
+): Pick<TransportOptions, 'endpoint' | 'wire' | 'clock'> {
+  const clock = systemClock;
+  const endpoint = new Endpoint(kubeConfig, server, clock);
+  return { endpoint, wire: new NodeWire(endpoint.server, clock), clock };
+}
+
 export function transportTo(
   kubeConfig: KubeConfigLike,
   options: Partial<TransportOptions> = {},
 ): Transport {
-  const endpoint = new Endpoint(kubeConfig, kubeConfig.getCurrentCluster()?.server ?? '');
-  return new Transport({ endpoint, clock: systemClock, ...options });
+  return new Transport({ ...routeTo(kubeConfig), ...options });
 }
 
 /** A request with far limits, unless told otherwise. `inMs` is its deadline from now. */
