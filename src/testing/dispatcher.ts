@@ -1,13 +1,14 @@
 /** The way of a request: counted, held by a pause, judged by its credentials, met by faults, carried out, answered. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller, LeaseApi, Reply, Write } from './api.js';
+import type { ServerClock } from './clock.js';
 import { parseTimeout } from './duration.js';
 import { orderedStatus } from './faults.js';
 import type { Effect, Faults, Plan } from './faults.js';
-import { readBody, replyOf, send, sendHead } from './http.js';
+import { replyOf, send, sendHead } from './http.js';
 import { managerFromUserAgent } from './managed.js';
 import { checkListOptions, parseWatchOptions } from './options.js';
 import type { LoggedRequest, RequestInfo, Requests } from './requests.js';
+import type { Incoming, Responder } from './responder.js';
 import { answerOther, describe, parseRoute } from './route.js';
 import type { LeasesRoute } from './route.js';
 import { parseSelection } from './selector.js';
@@ -29,6 +30,9 @@ export interface Parts {
   readonly tokens: Tokens;
   readonly gate: Gate;
   readonly timers: Timers;
+  readonly clock: ServerClock;
+  /** From 0 to 1. */
+  readonly random: () => number;
   readonly bookmarkIntervalMs: number;
   readonly log: (line: string) => void;
 }
@@ -39,7 +43,7 @@ interface Call {
   readonly request: RequestInfo;
   readonly entry: { -readonly [K in keyof LoggedRequest]: LoggedRequest[K] };
   readonly write: Write;
-  readonly response: ServerResponse;
+  readonly responder: Responder;
 }
 
 /** The longest that a live server works on a request. */
@@ -52,25 +56,26 @@ export class Dispatcher {
     this.#parts = parts;
   }
 
-  async serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(incoming.url ?? '/', 'http://localhost');
-    const route = parseRoute(incoming.method ?? 'GET', url);
-    const body = await readBody(incoming);
+  async serve(incoming: Incoming, responder: Responder): Promise<void> {
+    const { method, headers, body } = incoming;
+    const url = new URL(incoming.url, 'http://localhost');
+    const route = parseRoute(method, url);
     if (route.kind !== 'leases') {
       await this.#parts.gate.pass();
       send(
-        response,
+        responder,
         replyOf(() => answerOther(route)),
-        new Date(),
+        this.#date(0),
       );
       return;
     }
-    const user = this.#parts.tokens.userOf(incoming.headers.authorization);
-    const contentType = (incoming.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
+    const { clock, requests, tokens } = this.#parts;
+    const user = tokens.userOf(headers.authorization);
+    const contentType = (headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
     const write = { body, contentType, query: url.searchParams };
-    const request = describe(route, write, user ?? '', incoming.headers['user-agent'] ?? '');
-    const entry = this.#parts.requests.record(request);
-    await this.#run({ route, request, entry, write, response }, user);
+    const request = describe(route, write, user ?? '', headers['user-agent'] ?? '');
+    const entry = requests.record(request, clock.wall());
+    await this.#run({ route, request, entry, write, responder }, user);
   }
 
   async #run(call: Call, user: string | null): Promise<void> {
@@ -89,12 +94,12 @@ export class Dispatcher {
   }
 
   async #suffer(call: Call, plan: Plan, effect: Effect): Promise<void> {
-    const { response, request } = call;
+    const { responder, request } = call;
     switch (effect.kind) {
       case 'hang':
         return effect.honorTimeout ? this.#replyAtTimeout(call, plan) : undefined;
       case 'drop-before':
-        response.destroy();
+        responder.destroy();
         return;
       case 'forbid':
         return this.#replyLate(call, refusal(rbacRefusal(request)), plan);
@@ -102,12 +107,12 @@ export class Dispatcher {
         if (effect.options.afterCommit === true) this.#execute(call, plan);
         return this.#replyLate(call, orderedStatus(effect.options), plan);
       case 'commit-late':
-        if (!effect.silent) response.destroy();
+        if (!effect.silent) responder.destroy();
         this.#parts.timers.after(effect.afterMs, () => void this.#execute(call, plan));
         return;
       case 'drop-after-commit':
         this.#execute(call, plan);
-        response.destroy();
+        responder.destroy();
         return;
     }
   }
@@ -151,28 +156,28 @@ export class Dispatcher {
     return {
       user: request.user,
       manager: named === '' ? managerFromUserAgent(request.userAgent) : named,
-      now: new Date(Date.now() + plan.skewMs),
+      now: this.#date(plan.skewMs),
       may: (verb, key: LeaseKey) => !faults.isForbidden({ ...request, ...key, verb }),
     };
   }
 
   async #watch(call: Call, plan: Plan): Promise<void> {
-    const { request, response, write } = call;
-    const { store, faults, watches, gate, timers, bookmarkIntervalMs } = this.#parts;
+    const { request, responder, write } = call;
+    const { store, faults, watches, gate, timers, random, bookmarkIntervalMs } = this.#parts;
     await timers.sleep(plan.responseMs);
     await gate.pass();
-    if (response.destroyed) return;
+    if (responder.isGone) return;
     const refused = replyOf(() => {
-      const options = parseWatchOptions(write.query);
+      const options = parseWatchOptions(write.query, random);
       const selection = parseSelection(write.query);
       if (request.user === ANONYMOUS) throw rbacRefusal(request);
       const isTooOld = options.version !== null && options.version < store.oldest;
       if (isTooOld && faults.refusesByHttp(request)) {
         throw status.expired(String(options.version), String(store.oldest));
       }
-      const watch = new Watch(request, response, selection);
-      watches.add(watch, response);
-      sendHead(response, new Date(Date.now() + plan.skewMs));
+      const watch = new Watch(request, responder, selection, timers);
+      watches.add(watch, responder);
+      sendHead(responder, this.#date(plan.skewMs));
       faults.admitWatch(watch);
       watch.start(store, options, bookmarkIntervalMs);
       return { code: 200, body: '' };
@@ -196,7 +201,11 @@ export class Dispatcher {
 
   #reply(call: Call, reply: Reply, skewMs: number): void {
     call.entry.status ??= reply.code;
-    if (send(call.response, reply, new Date(Date.now() + skewMs))) this.#note(call, reply.code);
+    if (send(call.responder, reply, this.#date(skewMs))) this.#note(call, reply.code);
+  }
+
+  #date(skewMs: number): Date {
+    return new Date(this.#parts.clock.wall() + skewMs);
   }
 
   #note({ entry, request }: Call, code: number): void {

@@ -25,7 +25,9 @@
  * - The wording of some refusals is shorter; codes, reasons, and the fields of causes are the real ones.
  * - `managedFields` has no limit of ten managers, and entries that make no sense are ignored.
  */
-import { checkPort } from './check.js';
+import { checkOneOf, checkPort } from './check.js';
+import { ManualLeaseServer } from './manual-server.js';
+import type { ManualLeaseServerOptions } from './manual-server.js';
 import { LeaseServer } from './server.js';
 import type { LeaseServerOptions } from './server.js';
 
@@ -33,12 +35,21 @@ import type { LeaseServerOptions } from './server.js';
  * Starts a server and resolves when it accepts connections. Rejects when the port or host cannot be had.
  * Close it in your test's teardown: it keeps the process alive until then.
  */
-export function startLeaseServer(options: LeaseServerOptions = {}): Promise<LeaseServer> {
+export function startLeaseServer(options?: LeaseServerOptions): Promise<LeaseServer>;
+/** Makes a server without sockets, on a clock that the test moves: `api.advance(15_000)`. */
+export function startLeaseServer(options: ManualLeaseServerOptions): Promise<ManualLeaseServer>;
+export async function startLeaseServer(
+  options: LeaseServerOptions | ManualLeaseServerOptions = {},
+): Promise<LeaseServer | ManualLeaseServer> {
+  checkOneOf('clock', options.clock, ['system', 'manual']);
+  if (options.clock === 'manual') return new ManualLeaseServer(options);
   checkPort(options.port);
   return new LeaseServer(options).listen(options.port ?? 0);
 }
 
-export type { LeaseServer, LeaseServerOptions } from './server.js';
+export type { AdvanceOptions } from './clock.js';
+export type { ManualLeaseServer, ManualLeaseServerOptions } from './manual-server.js';
+export type { CommonOptions, LeaseServer, LeaseServerBase, LeaseServerOptions } from './server.js';
 export type { Faults } from './faults.js';
 export type {
   CommitLateOptions,

@@ -12,7 +12,7 @@ export interface WatchOptions {
 }
 
 /** Reads the query of a watch; throws the 400, 422 or 500 that the real server answers. */
-export function parseWatchOptions(query: URLSearchParams): WatchOptions {
+export function parseWatchOptions(query: URLSearchParams, random: () => number): WatchOptions {
   const asked = query.get('resourceVersion') ?? '';
   if (asked !== '' && !/^\d+$/.test(asked)) {
     const parse = `strconv.ParseUint: parsing "${asked}": invalid syntax`;
@@ -26,7 +26,7 @@ export function parseWatchOptions(query: URLSearchParams): WatchOptions {
     version: fromNow ? null : BigInt(asked),
     sendInitialEvents: initial === null ? fromNow : isTrue(initial),
     allowBookmarks,
-    timeoutMs: parseTimeoutSeconds(query.get('timeoutSeconds')) * 1_000,
+    timeoutMs: parseTimeoutSeconds(query.get('timeoutSeconds'), random) * 1_000,
   };
 }
 
@@ -60,8 +60,8 @@ function forbiddenOption(field: string, why: string): Error {
 }
 
 /** Without a limit the server takes one of 30 to 60 minutes. */
-function parseTimeoutSeconds(text: string | null): number {
-  if (text === null || text === '' || text === '0') return 1_800 * (1 + Math.random());
+function parseTimeoutSeconds(text: string | null, random: () => number): number {
+  if (text === null || text === '' || text === '0') return 1_800 * (1 + random());
   if (!/^[+-]?\d+$/.test(text)) {
     throw status.badRequest(`strconv.ParseInt: parsing "${text}": invalid syntax`);
   }

@@ -1,5 +1,6 @@
 /** Reading and writing Leases behind the API's back. */
 import { randomUUID } from 'node:crypto';
+import type { ServerClock } from './clock.js';
 import { updateManagedFields, wholeSeconds } from './managed.js';
 import type { LeaseKey, Store } from './store.js';
 import { API_VERSION } from './types.js';
@@ -20,10 +21,12 @@ const manager = 'outsider';
  */
 export class Outsider {
   readonly #store: Store;
+  readonly #clock: ServerClock;
 
   /** @internal */
-  constructor(store: Store) {
+  constructor(store: Store, clock: ServerClock) {
     this.#store = store;
+    this.#clock = clock;
   }
 
   /** A copy of the stored Lease. */
@@ -43,7 +46,7 @@ export class Outsider {
     if (this.#store.get({ namespace, name }) !== undefined) {
       throw new Error(`lease ${namespace}/${name} exists already`);
     }
-    const now = new Date();
+    const now = new Date(this.#clock.wall());
     const metadata = {
       name,
       namespace,
@@ -67,7 +70,13 @@ export class Outsider {
     const after = structuredClone(before);
     mutate(after);
     const base = after.metadata.managedFields ?? [];
-    const managedFields = updateManagedFields(base, before, after, manager, new Date());
+    const managedFields = updateManagedFields(
+      base,
+      before,
+      after,
+      manager,
+      new Date(this.#clock.wall()),
+    );
     const metadata = { ...after.metadata, name, namespace, managedFields };
     return this.#put({ ...after, metadata });
   }

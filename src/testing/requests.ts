@@ -94,8 +94,8 @@ export class Requests {
   }
 
   /** @internal */
-  record(request: RequestInfo): Writable<LoggedRequest> {
-    const entry = { ...request, at: Date.now(), status: null, answered: false };
+  record(request: RequestInfo, at: number): Writable<LoggedRequest> {
+    const entry = { ...request, at, status: null, answered: false };
     this.#counts.set(request.verb, (this.#counts.get(request.verb) ?? 0) + 1);
     this.#log.push(entry);
     if (this.#log.length > logLimit) this.#log.shift();

@@ -1,29 +1,26 @@
 /** The server as its users hold it. */
-import { randomInt } from 'node:crypto';
-import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { LeaseApi } from './api.js';
 import { checkKeys } from './check.js';
+import { systemClock } from './clock.js';
+import type { ServerClock } from './clock.js';
 import { Dispatcher } from './dispatcher.js';
 import { Faults } from './faults.js';
-import { replyOf, send } from './http.js';
+import { httpServer } from './http-server.js';
 import type { KubeConfigOptions, TestingKubeConfig } from './kubeconfig.js';
 import { makeKubeConfig, makeKubeConfigYaml } from './kubeconfig.js';
 import { Namespaces } from './namespaces.js';
 import { Outsider } from './outsider.js';
 import { Requests } from './requests.js';
+import type { Incoming, Responder } from './responder.js';
 import { Store } from './store.js';
 import { Gate, Timers } from './timers.js';
 import { Tokens } from './tokens.js';
 import { Watches } from './watch.js';
 
-/** How a server starts. Every option can be left out. */
-export interface LeaseServerOptions {
-  /** @defaultValue 0, a free one */
-  readonly port?: number | undefined;
-  /** @defaultValue `'127.0.0.1'` */
-  readonly host?: string | undefined;
+/** What all servers have. Every option can be left out. */
+export interface CommonOptions {
   /** The namespaces that exist. @defaultValue any that is asked for */
   readonly namespaces?: readonly string[] | undefined;
   /** @defaultValue 60 000 */
@@ -36,9 +33,18 @@ export interface LeaseServerOptions {
   readonly log?: ((line: string) => void) | undefined;
 }
 
-const KEYS = [
-  'port',
-  'host',
+/** How a server on the clock of the machine starts. Every option can be left out. */
+export interface LeaseServerOptions extends CommonOptions {
+  /** @defaultValue `'system'` */
+  readonly clock?: 'system' | undefined;
+  /** @defaultValue 0, a free one */
+  readonly port?: number | undefined;
+  /** @defaultValue `'127.0.0.1'` */
+  readonly host?: string | undefined;
+}
+
+export const COMMON_KEYS = [
+  'clock',
   'namespaces',
   'bookmarkIntervalMs',
   'initialVersion',
@@ -46,8 +52,17 @@ const KEYS = [
   'log',
 ];
 
-/** A running Lease API server. It keeps the process alive until `close()`. */
-export class LeaseServer implements AsyncDisposable {
+const KEYS = [...COMMON_KEYS, 'port', 'host'];
+
+/** What a server goes by. */
+export interface Surroundings {
+  readonly clock: ServerClock;
+  /** From 0 to 1. */
+  readonly random: () => number;
+}
+
+/** A Lease API server, however it is reached. */
+export abstract class LeaseServerBase implements AsyncDisposable {
   /** The Leases, for assertions and outsiders' writes. */
   readonly leases: Outsider;
   /** What was asked so far. */
@@ -59,21 +74,20 @@ export class LeaseServer implements AsyncDisposable {
   readonly #tokens = new Tokens();
   readonly #watches = new Watches();
   readonly #gate = new Gate();
-  readonly #timers = new Timers();
-  readonly #http: Server;
-  readonly #host: string;
-  #port = 0;
+  readonly #timers: Timers;
+  readonly #dispatcher: Dispatcher;
 
-  /** @internal Use `startLeaseServer()`. */
-  constructor(options: LeaseServerOptions) {
-    checkKeys('startLeaseServer', options, KEYS);
-    this.#host = options.host ?? '127.0.0.1';
-    this.#store = new Store(options.initialVersion ?? BigInt(randomInt(1_000, 10_000)));
+  /** @internal */
+  constructor(options: CommonOptions, { clock, random }: Surroundings) {
+    const initialVersion = BigInt(1_000 + Math.floor(random() * 9_000));
+    this.#store = new Store(options.initialVersion ?? initialVersion);
     this.#namespaces = new Namespaces(options.namespaces);
-    this.leases = new Outsider(this.#store);
+    this.#timers = new Timers(clock);
+    this.leases = new Outsider(this.#store, clock);
     this.faults = new Faults(this.#watches, this.#store);
     const extraSpecFields = new Set(options.extraSpecFields);
-    const dispatcher = new Dispatcher({
+    this.#dispatcher = new Dispatcher({
+      ...{ clock, random },
       store: this.#store,
       api: new LeaseApi(this.#store, this.#namespaces, extraSpecFields),
       faults: this.faults,
@@ -85,37 +99,10 @@ export class LeaseServer implements AsyncDisposable {
       bookmarkIntervalMs: options.bookmarkIntervalMs ?? 60_000,
       log: options.log ?? (() => undefined),
     });
-    this.#http = createServer((incoming, response) => {
-      dispatcher.serve(incoming, response).catch((error: unknown) => {
-        const reply = replyOf(() => {
-          throw error;
-        });
-        send(response, reply, new Date());
-      });
-    });
-    // Like the real server, which never closes an idle connection within a test's time.
-    this.#http.keepAliveTimeout = 0;
   }
 
-  /** @internal */
-  async listen(port: number): Promise<this> {
-    await new Promise<void>((resolve, reject) => {
-      this.#http.once('error', reject).listen(port, this.#host, resolve);
-    });
-    this.#port = (this.#http.address() as AddressInfo).port;
-    return this;
-  }
-
-  /** The port it listens on, or listened on before `close()`. */
-  get port(): number {
-    return this.#port;
-  }
-
-  /** Plain HTTP, no path: `http://127.0.0.1:41234`. */
-  get url(): string {
-    const host = this.#host.includes(':') ? `[${this.#host}]` : this.#host;
-    return `http://${host}:${this.port}`;
-  }
+  /** Its address, as kubeconfigs name it. */
+  abstract readonly url: string;
 
   /** The current resourceVersion. */
   get version(): bigint {
@@ -129,12 +116,7 @@ export class LeaseServer implements AsyncDisposable {
 
   /** The same with another user, token or default namespace. */
   kubeConfigFor(options: KubeConfigOptions): TestingKubeConfig {
-    return makeKubeConfig(this.#credentials(options));
-  }
-
-  /** The same as a file's content, for child processes and real `KubeConfig` objects. */
-  kubeConfigYaml(options: KubeConfigOptions = {}): string {
-    return makeKubeConfigYaml(this.#credentials(options));
+    return makeKubeConfig(this.credentials(options));
   }
 
   /** From now on the token is good, and the user's: half of a rotation. */
@@ -182,15 +164,11 @@ export class LeaseServer implements AsyncDisposable {
     this.#store.compact();
   }
 
-  /** Ends everything: watches, connections, delayed requests. The port is free afterwards. Idempotent. */
+  /** Ends everything: watches, connections, delayed requests. Idempotent. */
   async close(): Promise<void> {
     this.#timers.clear();
     for (const watch of this.#watches.select(undefined)) watch.end();
-    if (!this.#http.listening) return;
-    await new Promise<void>((resolve) => {
-      this.#http.close(() => resolve());
-      this.#http.closeAllConnections();
-    });
+    await this.disconnect();
   }
 
   /** As {@link close}. */
@@ -198,11 +176,69 @@ export class LeaseServer implements AsyncDisposable {
     await this.close();
   }
 
-  #credentials(options: KubeConfigOptions) {
+  /** Ends what is still connected, and lets nothing in any more. @internal */
+  protected abstract disconnect(): Promise<void>;
+
+  /** @internal */
+  protected serve(incoming: Incoming, responder: Responder): Promise<void> {
+    return this.#dispatcher.serve(incoming, responder);
+  }
+
+  /** @internal */
+  protected credentials(options: KubeConfigOptions) {
     checkKeys('kubeConfig', options, ['namespace', 'token', 'user']);
     const { namespace = 'default', user = 'admin' } = options;
     if (options.token !== undefined) this.#tokens.accept(options.token, user);
     const token = options.token ?? this.#tokens.of(user);
     return { server: this.url, namespace, user, token };
+  }
+}
+
+/** A running Lease API server on a port of this machine. It keeps the process alive until `close()`. */
+export class LeaseServer extends LeaseServerBase {
+  readonly #http: Server;
+  readonly #host: string;
+  #port = 0;
+
+  /** @internal Use `startLeaseServer()`. */
+  constructor(options: LeaseServerOptions) {
+    checkKeys('startLeaseServer', options, KEYS);
+    super(options, { clock: systemClock, random: Math.random });
+    this.#host = options.host ?? '127.0.0.1';
+    this.#http = httpServer((incoming, responder) => this.serve(incoming, responder));
+  }
+
+  /** @internal */
+  async listen(port: number): Promise<this> {
+    await new Promise<void>((resolve, reject) => {
+      this.#http.once('error', reject).listen(port, this.#host, resolve);
+    });
+    this.#port = (this.#http.address() as AddressInfo).port;
+    return this;
+  }
+
+  /** The port it listens on, or listened on before `close()`. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Plain HTTP, no path: `http://127.0.0.1:41234`. */
+  get url(): string {
+    const host = this.#host.includes(':') ? `[${this.#host}]` : this.#host;
+    return `http://${host}:${this.port}`;
+  }
+
+  /** The kubeconfig as a file's content, for child processes and real `KubeConfig` objects. */
+  kubeConfigYaml(options: KubeConfigOptions = {}): string {
+    return makeKubeConfigYaml(this.credentials(options));
+  }
+
+  /** @internal */
+  protected override async disconnect(): Promise<void> {
+    if (!this.#http.listening) return;
+    await new Promise<void>((resolve) => {
+      this.#http.close(() => resolve());
+      this.#http.closeAllConnections();
+    });
   }
 }

@@ -1,22 +1,34 @@
+import type { ServerClock } from './clock.js';
+
 /** Every delay of the server, so that `close()` ends them all. */
 export class Timers {
-  readonly #pending = new Set<NodeJS.Timeout>();
+  readonly #clock: ServerClock;
+  readonly #pending = new Set<() => void>();
 
-  after(ms: number, action: () => void): void {
-    const timer = setTimeout(() => {
-      this.#pending.delete(timer);
+  constructor(clock: ServerClock) {
+    this.#clock = clock;
+  }
+
+  /** Calls back once, unless called off by the returned function or by `clear()`. */
+  after(ms: number, action: () => void): () => void {
+    const cancel = this.#clock.after(ms, () => {
+      this.#pending.delete(cancel);
       action();
-    }, ms);
-    this.#pending.add(timer);
+    });
+    this.#pending.add(cancel);
+    return () => {
+      this.#pending.delete(cancel);
+      cancel();
+    };
   }
 
   /** Never settles when the server is closed before. */
   async sleep(ms: number): Promise<void> {
-    if (ms > 0) await new Promise<void>((resolve) => this.after(ms, resolve));
+    if (ms > 0) await new Promise<void>((resolve) => void this.after(ms, resolve));
   }
 
   clear(): void {
-    for (const timer of this.#pending) clearTimeout(timer);
+    for (const cancel of this.#pending) cancel();
     this.#pending.clear();
   }
 }

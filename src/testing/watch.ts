@@ -1,11 +1,12 @@
 /** Open watches: what each one is owed, and the means to disturb them. */
-import type { ServerResponse } from 'node:http';
 import { fits } from './requests.js';
 import type { RequestInfo, RequestMatch } from './requests.js';
 import type { Selection } from './selector.js';
+import type { Responder } from './responder.js';
 import * as status from './status.js';
 import type { WatchOptions } from './options.js';
 import type { Store, StoreEvent } from './store.js';
+import type { Timers } from './timers.js';
 import { API_VERSION } from './types.js';
 import type { LeaseObject } from './types.js';
 
@@ -14,20 +15,24 @@ type Frame = { readonly line: string } | 'end';
 /** One open watch. Everything it sends goes through one queue, so that holding it back keeps the order. */
 export class Watch {
   readonly request: RequestInfo;
-  readonly #response: ServerResponse;
+  readonly #responder: Responder;
   readonly #selection: Selection;
   readonly #holds = new Set<object>();
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #timers: Timers;
+  /** What calls its own timers off. */
+  readonly #cancels: (() => void)[] = [];
+  #isOver = false;
   #held: Frame[] = [];
   #lastSent: bigint;
   #stop: () => void = () => undefined;
 
-  constructor(request: RequestInfo, response: ServerResponse, selection: Selection) {
+  constructor(request: RequestInfo, responder: Responder, selection: Selection, timers: Timers) {
     this.request = request;
-    this.#response = response;
+    this.#responder = responder;
+    this.#timers = timers;
     this.#selection = selection;
     this.#lastSent = 0n;
-    response.once('close', () => this.#dispose());
+    responder.onClose(() => this.#dispose());
   }
 
   /** Sends what the options ask for and stays open. The head must have been sent. */
@@ -44,11 +49,11 @@ export class Watch {
     this.#stop = store.subscribe((event) => this.offer(event));
     const sendBookmark = (): void => this.#send('BOOKMARK', bookmark(String(store.version)));
     if (options.allowBookmarks) {
-      this.#timers.push(setInterval(sendBookmark, bookmarkIntervalMs));
+      this.#every(bookmarkIntervalMs, sendBookmark);
       // Shortly before the end, so that the client can continue from there.
-      if (timeoutMs > 2_000) this.#timers.push(setTimeout(sendBookmark, timeoutMs - 2_000));
+      if (timeoutMs > 2_000) this.#after(timeoutMs - 2_000, sendBookmark);
     }
-    this.#timers.push(setTimeout(() => this.#push('end'), timeoutMs));
+    this.#after(timeoutMs, () => this.#push('end'));
   }
 
   offer(event: StoreEvent): void {
@@ -84,12 +89,12 @@ export class Watch {
 
   end(): void {
     this.#dispose();
-    this.#response.end();
+    this.#responder.end();
   }
 
   reset(): void {
     this.#dispose();
-    this.#response.socket?.resetAndDestroy();
+    this.#responder.reset();
   }
 
   #sendState(store: Store, options: WatchOptions): void {
@@ -112,12 +117,24 @@ export class Watch {
   #push(frame: Frame): void {
     if (this.#holds.size > 0) this.#held.push(frame);
     else if (frame === 'end') this.end();
-    else if (!this.#response.writableEnded) this.#response.write(frame.line);
+    else this.#responder.write(frame.line);
+  }
+
+  #after(ms: number, act: () => void): void {
+    if (!this.#isOver) this.#cancels.push(this.#timers.after(ms, act));
+  }
+
+  #every(ms: number, act: () => void): void {
+    this.#after(ms, () => {
+      act();
+      this.#every(ms, act);
+    });
   }
 
   #dispose(): void {
+    this.#isOver = true;
     this.#stop();
-    for (const timer of this.#timers) clearTimeout(timer);
+    for (const cancel of this.#cancels.splice(0)) cancel();
     this.#held = [];
   }
 }
@@ -149,9 +166,9 @@ function bookmark(resourceVersion: string, annotations?: Record<string, string>)
 export class Watches {
   readonly #open = new Set<Watch>();
 
-  add(watch: Watch, response: ServerResponse): void {
+  add(watch: Watch, responder: Responder): void {
     this.#open.add(watch);
-    response.once('close', () => this.#open.delete(watch));
+    responder.onClose(() => void this.#open.delete(watch));
   }
 
   select(match: RequestMatch | undefined): Watch[] {
