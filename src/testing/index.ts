@@ -38,11 +38,11 @@ import type { LeaseServerOptions } from './server.js';
 export function startLeaseServer(options?: LeaseServerOptions): Promise<LeaseServer>;
 /** Makes a server without sockets, on a clock that the test moves: `api.advance(15_000)`. */
 export function startLeaseServer(options: ManualLeaseServerOptions): Promise<ManualLeaseServer>;
-export async function startLeaseServer(
+export function startLeaseServer(
   options: LeaseServerOptions | ManualLeaseServerOptions = {},
 ): Promise<LeaseServer | ManualLeaseServer> {
   checkOneOf('clock', options.clock, ['system', 'manual']);
-  if (options.clock === 'manual') return new ManualLeaseServer(options);
+  if (options.clock === 'manual') return Promise.resolve(new ManualLeaseServer(options));
   checkPort(options.port);
   return new LeaseServer(options).listen(options.port ?? 0);
 }

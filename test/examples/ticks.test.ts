@@ -18,7 +18,7 @@ import { postgresTicks } from '../../examples/once-per-tick/store.js';
 import { StaleTokenError, runTicks } from '../../examples/once-per-tick/ticks.js';
 import type { Schedule, Tick, TickStore } from '../../examples/once-per-tick/ticks.js';
 import { rejection, sleep, until } from '../support/promises.js';
-import { World, quick } from '../support/world.js';
+import { SocketCluster, quick } from '../support/cluster.js';
 
 jest.setTimeout(60_000);
 
@@ -26,7 +26,7 @@ const SCHEMA = new URL('../../examples/once-per-tick/schema.sql', import.meta.ur
 const EVERY_MS = 60;
 
 let database: Database;
-let world: World;
+let world: SocketCluster;
 
 beforeAll(async () => {
   database = await openEmbedded();
@@ -37,7 +37,7 @@ afterAll(() => database.end());
 
 beforeEach(async () => {
   await database.query('DELETE FROM tick');
-  world = await World.start();
+  world = await SocketCluster.start();
 });
 
 afterEach(() => world[Symbol.asyncDispose]());

@@ -1,7 +1,7 @@
 import { Election } from '@metaparticle/sync';
 import type { ElectionOptions, Leading, StopReason } from '@metaparticle/sync';
-import { quick } from './world.js';
-import type { World } from './world.js';
+import { quick } from './cluster.js';
+import type { SocketCluster } from './cluster.js';
 
 export interface Candidate {
   readonly election: Election;
@@ -16,7 +16,7 @@ export interface Candidate {
 
 /** One candidate in a process of its own, with quick timings, and all that it was told. */
 export function candidate(
-  world: World,
+  world: SocketCluster,
   identity: string,
   over: Partial<ElectionOptions> = {},
 ): Candidate {

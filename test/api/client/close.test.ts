@@ -13,7 +13,7 @@ import {
   thrown,
   until,
 } from '../../support/promises.js';
-import { World, quick } from '../../support/world.js';
+import { SocketCluster, quick } from '../../support/cluster.js';
 
 const update = { verb: 'update' } as const;
 
@@ -44,7 +44,7 @@ async function countingRelay(port: number) {
 // One block, since Jest lets only tests of one block wait beside each other.
 describe('close', () => {
   it.concurrent('releases everything that is held', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const client = world.client();
     const names = ['a', 'b', 'c'];
     const handles = await Promise.all(names.map((name) => world.lock(name, { client }).acquire()));
@@ -71,7 +71,7 @@ describe('close', () => {
   });
 
   it.concurrent('rejects every wait: heads, queued ones, attempts and withLock', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('job', { leaseDurationSeconds: 60 });
     const client = world.client();
     const lock = world.lock('job', { client });
@@ -92,7 +92,7 @@ describe('close', () => {
   });
 
   it.concurrent('is final: nothing can be acquired by this client any more', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const client = world.client();
     const lock = world.lock('job', { client });
     await client.close();
@@ -105,7 +105,7 @@ describe('close', () => {
   });
 
   it.concurrent('waits for a claim in flight, and vacates it', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const client = world.client({ identity: 'closing' });
     world.api.faults.stallWatch();
     world.api.faults.delay({ match: update, responseMs: 300, times: 1 });
@@ -117,7 +117,7 @@ describe('close', () => {
   });
 
   it.concurrent('is done within about 5 s when the API server hangs', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const client = world.client();
     const handle = await world.lock('job', { client }).acquire();
     world.api.pause();
@@ -127,7 +127,7 @@ describe('close', () => {
   });
 
   it.concurrent('leaves nothing running: no watch, no connection, no request', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const relay = await countingRelay(world.api.port);
     const kubeConfig = {
       ...world.api.kubeConfig,
@@ -152,7 +152,7 @@ describe('close', () => {
   it.concurrent(
     'can be asked for again, also meanwhile: all are told when it is done',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const client = world.client();
       await world.lock('job', { client }).acquire();
       world.api.faults.delay({ match: update, requestMs: 300 });
@@ -167,14 +167,14 @@ describe('close', () => {
   );
 
   it.concurrent('of a client that was never used does nothing', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     await world.client().close();
     await new LeaseClient().close();
     expect(world.api.requests.total).toBe(0);
   });
 
   it.concurrent('does not wait for a configuration that never comes', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const kubeConfig = {
       ...world.api.kubeConfig,
       applyToHTTPSOptions: () => new Promise<void>(() => undefined),
@@ -187,7 +187,7 @@ describe('close', () => {
   });
 
   it.concurrent('comes with await using', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     let lock: Lock;
     {
       await using client = world.client();
@@ -209,7 +209,7 @@ describe('close', () => {
   });
 
   it.concurrent('of one client leaves others alone', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const client = world.client();
     const handle = await world.lock('mine').acquire();
     await world.lock('theirs', { client }).acquire();

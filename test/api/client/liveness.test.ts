@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Workshop } from '../../support/child.js';
 import type { Child } from '../../support/child.js';
 import { sleep, until } from '../../support/promises.js';
-import { World } from '../../support/world.js';
+import { SocketCluster } from '../../support/cluster.js';
 
 let workshop: Workshop;
 beforeAll(async () => {
@@ -76,7 +76,7 @@ describe('a process', () => {
       'true done',
     ],
   ])('ends by itself %s', async (_, script, words) => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('taken', { leaseDurationSeconds: 60 });
     const child = await workshop.start(script, { api: world.api });
     await endsAfter(child, 'done');
@@ -86,7 +86,7 @@ describe('a process', () => {
   });
 
   it.concurrent('ends by itself when the lock it holds is lost', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const script = `await lock('job').acquire(); console.log('acquired');`;
     const child = await workshop.start(script, { api: world.api });
     await child.said('acquired');
@@ -98,7 +98,7 @@ describe('a process', () => {
   });
 
   it.concurrent('ends by itself with the client that all share who name none', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const KUBECONFIG = join(workshop.folder, 'kubeconfig');
     await writeFile(KUBECONFIG, world.api.kubeConfigYaml({ namespace: 'team' }));
     const script = `
@@ -114,7 +114,7 @@ describe('a process', () => {
     ['holding', `lock('job', { keepProcessAlive: false }).acquire().then(ready);`],
     ['waiting', `lock('taken', { keepProcessAlive: false }).acquire(); ready();`],
   ])('ends by itself while %s, when keepProcessAlive is off', async (kind, line) => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('taken', { leaseDurationSeconds: 60 });
     // Something else has to keep it alive until the lock is there.
     const script = `
@@ -125,7 +125,7 @@ describe('a process', () => {
     if (kind === 'holding') expect(world.holder('job')).toBe('child');
   });
   it.concurrent('stays alive while it holds a lock, and goes on renewing', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const script = `await lock('job').acquire(); console.log('acquired');`;
     const child = await workshop.start(script, { api: world.api });
     await child.said('acquired');
@@ -137,7 +137,7 @@ describe('a process', () => {
   });
 
   it.concurrent('stays alive while it waits for one, and gets it', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const held = await world.lock('job').acquire();
     const script = `lock('job').acquire().then((handle) => handle.release()).then(() => console.log('done'));`;
     const child = await workshop.start(script, { api: world.api });
@@ -149,7 +149,7 @@ describe('a process', () => {
   });
 
   it.concurrent('stays alive while it waits in the local queue', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('taken', { leaseDurationSeconds: 60 });
     const script = `
       const stop = new AbortController();

@@ -6,15 +6,15 @@ import type { RequestPattern, Verb } from '@metaparticle/sync/testing';
 import { candidate } from '../../support/candidate.js';
 import type { Candidate } from '../../support/candidate.js';
 import { expectError, isPending, rejection, sleep, until } from '../../support/promises.js';
-import { World, quick, quickBeliefMs } from '../../support/world.js';
+import { SocketCluster, quick, quickBeliefMs } from '../../support/cluster.js';
 
 /** Pause before an election that has led campaigns again after a refusal. */
 const PAUSE_MS = 5_000;
 const SLACK_MS = 1_500;
 
-type Kind = readonly [title: string, refuse: (world: World, user: string) => () => void];
+type Kind = readonly [title: string, refuse: (world: SocketCluster, user: string) => () => void];
 
-function forbid({ api }: World, match: RequestPattern): () => void {
+function forbid({ api }: SocketCluster, match: RequestPattern): () => void {
   const fault = api.faults.forbid(match);
   return () => fault.remove();
 }
@@ -35,7 +35,11 @@ const theToken: Kind = [
 ];
 
 /** A candidate who is a user of his own. */
-function userCandidate(world: World, user: string, over: Partial<ElectionOptions> = {}): Candidate {
+function userCandidate(
+  world: SocketCluster,
+  user: string,
+  over: Partial<ElectionOptions> = {},
+): Candidate {
   const kubeConfig = world.api.kubeConfigFor({ user });
   return candidate(world, user, { client: world.client({ identity: user, kubeConfig }), ...over });
 }
@@ -44,7 +48,7 @@ async function leads({ election }: Candidate, limitMs?: number): Promise<void> {
   await until('a leader', () => election.isLeader(), limitMs);
 }
 
-function refusals({ api }: World, user: string): number {
+function refusals({ api }: SocketCluster, user: string): number {
   return api.requests.count(
     ({ user: who, status, verb }) =>
       (who === user || who === '') && verb !== 'watch' && (status === 401 || status === 403),
@@ -52,7 +56,7 @@ function refusals({ api }: World, user: string): number {
 }
 
 /** Of refusals, as the client of this world was warned of them. */
-function warnings({ warnings: all }: World): string[] {
+function warnings({ warnings: all }: SocketCluster): string[] {
   return all.filter(({ code }) => code === 'ACCESS_LOST').map(({ message }) => message);
 }
 
@@ -71,7 +75,7 @@ describe('an election that is refused', () => {
   it.concurrent.each(first)(
     '%s on its first campaign rejects at once, and can be run again',
     async (title, verb, refuse) => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const a = userCandidate(world, 'a');
       const allow = refuse(world, 'a');
       const startedAt = performance.now();
@@ -92,7 +96,7 @@ describe('an election that is refused', () => {
   it.concurrent.each([everything, writing, theToken])(
     '%s while it leads: belief ends in time, it goes on, warns once, and leads again',
     async (_, refuse) => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const a = userCandidate(world, 'a');
       const run = a.run();
       await leads(a);
@@ -132,7 +136,7 @@ describe('an election that is refused', () => {
   it.concurrent.each([everything, theToken])(
     '%s while it campaigns, having led before: it goes on, warns once, and leads again',
     async (_, refuse) => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const [a, b] = [userCandidate(world, 'a'), userCandidate(world, 'b')];
       const runs = [a.run()];
       await leads(a);
@@ -165,7 +169,7 @@ describe('an election that is refused', () => {
   it.concurrent(
     'while it waits behind another leader, having been allowed to look: it waits on, warns once',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const [a, b] = [
         userCandidate(world, 'a'),
         userCandidate(world, 'b', { leaseDurationMs: 60_000 }),

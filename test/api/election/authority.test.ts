@@ -1,10 +1,10 @@
 import { expect, it } from '@jest/globals';
 import { candidate } from '../../support/candidate.js';
 import { until } from '../../support/promises.js';
-import { World } from '../../support/world.js';
+import { SocketCluster } from '../../support/cluster.js';
 
 it('whoever hears lostSignal does not lead any more, also when the term ends by wish', async () => {
-  await using world = await World.start();
+  await using world = await SocketCluster.start();
   const leadership: boolean[] = [];
   const a = candidate(world, 'a', {
     onStartedLeading: ({ lostSignal }) => {
@@ -20,7 +20,7 @@ it('whoever hears lostSignal does not lead any more, also when the term ends by 
 });
 
 it('whoever is told of another leader does not lead any more', async () => {
-  await using world = await World.start();
+  await using world = await SocketCluster.start();
   const told: (string | null)[][] = [];
   const a = candidate(world, 'a', {
     onNewLeader: (leader) => told.push([leader, a.election.isLeader() ? 'leads' : null]),

@@ -1,10 +1,10 @@
 import { expect, it } from '@jest/globals';
 import { candidate } from '../../support/candidate.js';
 import { until } from '../../support/promises.js';
-import { World } from '../../support/world.js';
+import { SocketCluster } from '../../support/cluster.js';
 
 it('stepDown in the moment of a claim resolves when what landed was let go', async () => {
-  await using world = await World.start();
+  await using world = await SocketCluster.start();
   world.api.faults.stallWatch();
   world.api.faults.delay({ match: { verb: 'update' }, responseMs: 500, times: 1 });
   const a = candidate(world, 'a');

@@ -5,7 +5,7 @@ import { LeaseHost } from '../../../src/lease/host.js';
 import { connect } from '../../../src/lease/kube/connect.js';
 import { candidate } from '../../support/candidate.js';
 import { sleep, until } from '../../support/promises.js';
-import { World } from '../../support/world.js';
+import { SocketCluster } from '../../support/cluster.js';
 
 /** The system's clock, and how long the timers are that have neither rung nor been called off. */
 function watchedClock(): { readonly clock: Clock; readonly delays: () => number[] } {
@@ -26,7 +26,7 @@ function watchedClock(): { readonly clock: Clock; readonly delays: () => number[
 }
 
 it('stays out for the whole cooldown after its lease was let go, however long the drain took', async () => {
-  await using world = await World.start();
+  await using world = await SocketCluster.start();
   const a = candidate(world, 'a', {
     onStartedLeading: async (leading) => {
       a.terms.push(leading);
@@ -45,7 +45,7 @@ it('stays out for the whole cooldown after its lease was let go, however long th
 });
 
 it('stays out for the longer time that is asked for while it stays out already', async () => {
-  await using world = await World.start();
+  await using world = await SocketCluster.start();
   const a = candidate(world, 'a');
   const run = a.run();
   await until('a leads', () => a.election.isLeader());
@@ -59,7 +59,7 @@ it('stays out for the longer time that is asked for while it stays out already',
 });
 
 it('asked by the work itself does not wait for the work', async () => {
-  await using world = await World.start();
+  await using world = await SocketCluster.start();
   const asked: number[] = [];
   const a = candidate(world, 'a', {
     drainTimeoutMs: 20_000,
@@ -78,7 +78,7 @@ it('asked by the work itself does not wait for the work', async () => {
 });
 
 it('is not counted any further once the run is over', async () => {
-  await using world = await World.start();
+  await using world = await SocketCluster.start();
   const { clock, delays } = watchedClock();
   const warn = (): void => undefined;
   const { kubeConfig } = world.api;

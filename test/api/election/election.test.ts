@@ -10,7 +10,7 @@ import {
 } from '@metaparticle/sync';
 import { candidate } from '../../support/candidate.js';
 import { sleep, until } from '../../support/promises.js';
-import { World } from '../../support/world.js';
+import { SocketCluster } from '../../support/cluster.js';
 
 const noConfig = {
   getCurrentCluster: () => null,
@@ -21,7 +21,7 @@ const noConfig = {
 
 describe('an election', () => {
   it('has one leader, who hands over when it is asked to stop', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const [a, b] = [candidate(world, 'a'), candidate(world, 'b')];
     const runA = a.run();
     await until('a.election.isLeader()', () => a.election.isLeader());
@@ -42,7 +42,7 @@ describe('an election', () => {
   });
 
   it('is led on while a callback winds down, and let go only then', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     let finish: () => void = () => undefined;
     const work = new Promise<void>((resolve) => (finish = resolve));
     const a = candidate(world, 'a', {
@@ -68,7 +68,7 @@ describe('an election', () => {
   });
 
   it('ends belief when the drain takes too long, and leaves the lease to run out', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const a = candidate(world, 'a', {
       drainTimeoutMs: 200,
       onStartedLeading: (leading) => {
@@ -87,7 +87,7 @@ describe('an election', () => {
   });
 
   it('tells of a loss in both signals, once, and campaigns again with a greater token', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const a = candidate(world, 'a');
     const run = a.run();
     await until('a.election.isLeader()', () => a.election.isLeader());
@@ -104,7 +104,7 @@ describe('an election', () => {
   });
 
   it('counts a loss while it drains as a loss, and starts no new term beside old work', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     let finish: () => void = () => undefined;
     const work = new Promise<void>((resolve) => (finish = resolve));
     const a = candidate(world, 'a', {
@@ -128,7 +128,7 @@ describe('an election', () => {
   });
 
   it('ends a term whose callback rejects, lets go, and rejects with that very error', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const mine = new Error('mine');
     const a = candidate(world, 'a', { onStartedLeading: () => Promise.reject(mine) });
     await expect(a.run()).rejects.toBe(mine);
@@ -137,7 +137,7 @@ describe('an election', () => {
   });
 
   it('takes the rejection of a callback that was asked to stop for what it is', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const a = candidate(world, 'a', {
       onStartedLeading: ({ signal }) =>
         new Promise((_resolve, reject) => {
@@ -152,7 +152,7 @@ describe('an election', () => {
   });
 
   it('goes on leading when the callback returns', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const a = candidate(world, 'a');
     const run = a.run();
     await until('a.election.isLeader()', () => a.election.isLeader());
@@ -164,7 +164,7 @@ describe('an election', () => {
   });
 
   it('steps down for another, and stays out for a while', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const [a, b] = [candidate(world, 'a'), candidate(world, 'b')];
     const runs = [a.run()];
     await until('a.election.isLeader()', () => a.election.isLeader());
@@ -182,7 +182,7 @@ describe('an election', () => {
   });
 
   it('drains also when it is asked to step down from within the callback', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     let finish: () => void = () => undefined;
     const work = new Promise<void>((resolve) => (finish = resolve));
     const a = candidate(world, 'a', {
@@ -206,7 +206,7 @@ describe('an election', () => {
   });
 
   it('starts no callback beside one of an earlier run that is unsettled', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     let finish: () => void = () => undefined;
     const work = new Promise<void>((resolve) => (finish = resolve));
     const a = candidate(world, 'a', {
@@ -244,7 +244,7 @@ describe('an election', () => {
   });
 
   it('ends with the client, which is told by the error', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const client = world.client({ identity: 'a' });
     const a = candidate(world, 'a', { client });
     const run = a.run();
@@ -256,7 +256,7 @@ describe('an election', () => {
   });
 
   it('rejects at once what waiting would not mend, and a second run beside the first', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.api.faults.forbid({ verb: 'create' });
     const a = candidate(world, 'a');
     await expect(a.run()).rejects.toBeInstanceOf(ForbiddenError);
@@ -285,7 +285,7 @@ describe('an election', () => {
 
 describe('an observer', () => {
   it('sees who leads now, then each change, and ends quietly', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const a = candidate(world, 'a');
     const watcher = candidate(world, 'looker');
     const seen: (Leader | null)[] = [];
@@ -313,7 +313,7 @@ describe('an observer', () => {
   });
 
   it('that is left while it waits ends at once', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const leaders = candidate(world, 'looker').election.observe();
     expect(await leaders.next()).toEqual({ done: false, value: null });
     const next = leaders.next();
@@ -322,7 +322,7 @@ describe('an observer', () => {
   });
 
   it('writes nothing, and is told what it may not read', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const looker = candidate(world, 'looker');
     for await (const leader of looker.election.observe()) {
       expect(leader).toBeNull();

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Workshop } from '../../support/child.js';
 import { sleep } from '../../support/promises.js';
-import { World } from '../../support/world.js';
+import { SocketCluster } from '../../support/cluster.js';
 
 let workshop: Workshop;
 beforeAll(async () => {
@@ -62,7 +62,7 @@ describe('a process that takes part in an election', () => {
        await leads(election);`,
     ],
   ])('ends by itself %s', async (_, script) => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const child = await workshop.start(`${prelude}${script}\nconsole.log('done');`, {
       api: world.api,
     });
@@ -78,7 +78,7 @@ describe('a process that takes part in an election', () => {
     ['waits for its turn', true, 'undefined'],
     ['winds down', false, `{ stop.abort(); return new Promise(() => undefined); }`],
   ])('stays alive while it %s', async (_, isOccupied, work) => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     if (isOccupied) world.occupy('crown', { leaseDurationSeconds: 60 });
     const script = `
       void candidate(() => ${work}).run({ signal: stop.signal });

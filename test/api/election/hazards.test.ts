@@ -6,7 +6,7 @@ import type { Leading } from '@metaparticle/sync';
 import { candidate } from '../../support/candidate.js';
 import type { Candidate } from '../../support/candidate.js';
 import { isPending, sleep, until } from '../../support/promises.js';
-import { World, quick, quickBeliefMs } from '../../support/world.js';
+import { SocketCluster, quick, quickBeliefMs } from '../../support/cluster.js';
 
 /** So that no renewal comes between: what is found out at once came by the watch. */
 const slow = { leaseDurationMs: 60_000, renewIntervalMs: 20_000, marginMs: 2_000 } as const;
@@ -15,14 +15,18 @@ async function leads({ election }: Candidate): Promise<void> {
   await until('a leader', () => election.isLeader());
 }
 
-async function isWatched({ api }: World): Promise<void> {
+async function isWatched({ api }: SocketCluster): Promise<void> {
   const isOpen = (): boolean =>
     api.requests.log.some((one) => one.verb === 'watch' && one.answered);
   await until('a watch', isOpen);
 }
 
 /** Another elector writes its record over whatever there is. */
-function overwrite(world: World, holderIdentity: string, leaseDurationSeconds = 3_600): void {
+function overwrite(
+  world: SocketCluster,
+  holderIdentity: string,
+  leaseDurationSeconds = 3_600,
+): void {
   const time = new Date().toISOString().replace('Z', '000Z');
   world.api.leases.edit('default', 'crown', ({ spec }) => {
     const leaseTransitions = (spec.leaseTransitions ?? 0) + 1;
@@ -51,7 +55,7 @@ function recorder() {
 
 describe('hazards of other electors', () => {
   it.concurrent('H1: a foreign holder that is seen ends the term in the same tick', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const { told, leadership, note, listen, over } = recorder();
     const a = candidate(world, 'a', {
       ...slow,
@@ -75,11 +79,11 @@ describe('hazards of other electors', () => {
   });
 
   it.concurrent.each([
-    ['came and went', (world: World) => overwrite(world, '', 1)],
-    ['came and put our name back', (world: World) => overwrite(world, 'a', 2)],
-    ['came and was deleted', ({ api }: World) => api.leases.delete('default', 'crown')],
+    ['came and went', (world: SocketCluster) => overwrite(world, '', 1)],
+    ['came and put our name back', (world: SocketCluster) => overwrite(world, 'a', 2)],
+    ['came and was deleted', ({ api }: SocketCluster) => api.leases.delete('default', 'crown')],
   ])('H2: a foreign holder that %s, unseen, ends the term once', async (_, leave) => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const stall = world.api.faults.stallWatch();
     const a = candidate(world, 'a');
     const run = a.run();
@@ -101,7 +105,7 @@ describe('hazards of other electors', () => {
   it.concurrent(
     'H3: the end is told before the release is tried, whatever becomes of it',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const { told, leadership, note, listen, over } = recorder();
       const a = candidate(world, 'a', {
         ...slow,
@@ -130,7 +134,7 @@ describe('hazards of other electors', () => {
   it.concurrent.each(['b', 'a'])(
     'H4: a release leaves the record of another holder alone who calls itself %j',
     async (identity) => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       world.api.faults.stallWatch();
       const a = candidate(world, 'a', slow);
       const run = a.run();
@@ -150,7 +154,7 @@ describe('hazards of other electors', () => {
 
   it.concurrent('H5: what the answers of the server take does not lengthen belief', async () => {
     const lateMs = 700;
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.api.faults.stallWatch();
     const a = candidate(world, 'a');
     const run = a.run();
@@ -177,7 +181,7 @@ describe('hazards of other electors', () => {
   it.concurrent(
     'H8: the lease is renewed and nobody else leads until the work has ended',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       let finish: () => void = () => undefined;
       const work = new Promise<void>((resolve) => (finish = resolve));
       const a = candidate(world, 'a', { onStartedLeading: () => work });
@@ -205,7 +209,7 @@ describe('hazards of other electors', () => {
   );
 
   it.concurrent('H10: belief ends on time while no request is ever answered', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const a = candidate(world, 'a');
     const run = a.run();
     await leads(a);
@@ -221,7 +225,7 @@ describe('hazards of other electors', () => {
   });
 
   it('H10: a leader whose process stood still knows that it leads no more when it is asked', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const a = candidate(world, 'a');
     const run = a.run();
     await leads(a);
@@ -239,7 +243,7 @@ describe('hazards of other electors', () => {
   it.concurrent(
     'H11: of two processes with one identity, one leads, and the other warns',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const [one, other] = [candidate(world, 'pod-1'), candidate(world, 'pod-1')];
       const runs = [one.run()];
       await leads(one);

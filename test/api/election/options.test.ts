@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Election, InvalidOptionError, LeaseClient } from '@metaparticle/sync';
 import { candidate } from '../../support/candidate.js';
 import { expectError, rejection, thrown } from '../../support/promises.js';
-import { World } from '../../support/world.js';
+import { SocketCluster } from '../../support/cluster.js';
 
 const onStartedLeading = (): void => undefined;
 const make = (options: object): Election => new Election('crown', { onStartedLeading, ...options });
@@ -79,7 +79,7 @@ describe('the options of an election', () => {
   });
 
   it('are refused in calls, too, before anything is asked', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const { election } = candidate(world, 'a');
     const calls: [string, () => unknown][] = [
       ['signal', () => election.run({ signal: {} as AbortSignal })],

@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { RequestPattern } from '@metaparticle/sync/testing';
 import { random as generator } from '../../unit/protocol/world.js';
 import { sleep } from '../../support/promises.js';
-import { World, quick, quickBeliefMs } from '../../support/world.js';
+import { SocketCluster, quick, quickBeliefMs } from '../../support/cluster.js';
 import { Actor } from './actor.js';
 import type { Random } from './actor.js';
 import { History } from './history.js';
@@ -21,7 +21,7 @@ const PROGRESS_MS = quick.leaseDurationMs + 2_000 + 5_000 + 5_000 + 1_500;
 /** `close()` gives up after 5 s. */
 const CLOSE_MS = 6_500;
 
-type Act = (world: World, pattern: RequestPattern, random: Random) => unknown;
+type Act = (world: SocketCluster, pattern: RequestPattern, random: Random) => unknown;
 
 function later(act: () => unknown, ms: number): void {
   setTimeout(() => void act(), ms).unref();
@@ -52,7 +52,7 @@ const faults: readonly Act[] = [
 /** One world, its candidates, and what chance does to them. */
 class Story {
   readonly history = new History(quickBeliefMs, DRAIN_TIMEOUT_MS);
-  readonly #world: World;
+  readonly #world: SocketCluster;
   readonly #actors: Actor[] = [];
   readonly #random: Random;
   readonly #hasOutsiders: boolean;
@@ -60,7 +60,7 @@ class Story {
   #absent: string | null = null;
   #wasCut = false;
 
-  constructor(world: World, seed: number, hasOutsiders: boolean) {
+  constructor(world: SocketCluster, seed: number, hasOutsiders: boolean) {
     this.#world = world;
     this.#hasOutsiders = hasOutsiders;
     const next = generator(seed);
@@ -232,7 +232,7 @@ describe('elections under random faults', () => {
   it.concurrent.each(seeds)(
     'keep every promise (seed %d)',
     async (seed) => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const hasOutsiders = seed % 2 === 1;
       const story = new Story(world, seed, hasOutsiders);
       await story.tell();

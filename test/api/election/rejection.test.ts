@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals';
 import type { Leading } from '@metaparticle/sync';
 import { candidate } from '../../support/candidate.js';
 import { isPending, sleep, until } from '../../support/promises.js';
-import { World } from '../../support/world.js';
+import { SocketCluster } from '../../support/cluster.js';
 
 /** Work that ignores the request to wind down, and ends with the reason of `lostSignal`: as fetch() would. */
 function untilLost({ lostSignal }: Leading): Promise<never> {
@@ -13,9 +13,12 @@ function untilLost({ lostSignal }: Leading): Promise<never> {
 
 it.each([
   ['the drain took too long', () => undefined],
-  ['it was lost while it drained', ({ api }: World) => api.leases.delete('default', 'crown')],
+  [
+    'it was lost while it drained',
+    ({ api }: SocketCluster) => api.leases.delete('default', 'crown'),
+  ],
 ])('work that rejects with the reason of lostSignal is no failure: %s', async (what, act) => {
-  await using world = await World.start();
+  await using world = await SocketCluster.start();
   const a = candidate(world, 'a', {
     drainTimeoutMs: what.startsWith('the drain') ? 200 : 10_000,
     onStartedLeading: (leading) => {

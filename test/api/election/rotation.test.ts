@@ -1,10 +1,10 @@
 import { expect, it } from '@jest/globals';
 import { candidate } from '../../support/candidate.js';
 import { isPending, sleep, until } from '../../support/promises.js';
-import { World, quick } from '../../support/world.js';
+import { SocketCluster, quick } from '../../support/cluster.js';
 
 it('a token that is not accepted for a while does not end an election that waits for its first term', async () => {
-  await using world = await World.start();
+  await using world = await SocketCluster.start();
   const kubeConfig = world.api.kubeConfigFor({ user: 'b' });
   const [a, b] = [
     candidate(world, 'a'),
@@ -30,7 +30,7 @@ it('a token that is not accepted for a while does not end an election that waits
 });
 
 it('nor one that stepped down while it waited', async () => {
-  await using world = await World.start();
+  await using world = await SocketCluster.start();
   world.occupy('crown', { leaseDurationSeconds: 60 });
   const kubeConfig = world.api.kubeConfigFor({ user: 'b' });
   const b = candidate(world, 'b', { client: world.client({ identity: 'b', kubeConfig }) });

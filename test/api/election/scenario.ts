@@ -5,10 +5,10 @@ import type { LeaseMetadata, LeaseSpec } from '@metaparticle/sync/testing';
 import { candidate } from '../../support/candidate.js';
 import type { Candidate } from '../../support/candidate.js';
 import { until } from '../../support/promises.js';
-import { World } from '../../support/world.js';
+import { SocketCluster } from '../../support/cluster.js';
 
 export interface Stage {
-  readonly world: World;
+  readonly world: SocketCluster;
   readonly me: Candidate;
   /** Of the candidate; a rejection that nobody looks at is no failure. */
   readonly running: Promise<void>;
@@ -29,7 +29,7 @@ interface Played {
   readonly start: LeaseSpec | null;
   readonly metadata?: Partial<LeaseMetadata>;
   readonly options?: Partial<ElectionOptions>;
-  readonly before?: (world: World) => unknown;
+  readonly before?: (world: SocketCluster) => unknown;
   /**
    * What happens after `run()` was called, until the account is taken. Left out: it leads. What it
    * returns stands for the requests until then; otherwise those of the whole story count.
@@ -64,7 +64,7 @@ export async function leads({ me }: Stage): Promise<undefined> {
 }
 
 /** Verb and status of each request so far; `-` where none was given. */
-export function requestsOf({ api }: World): string[] {
+export function requestsOf({ api }: SocketCluster): string[] {
   return api.requests.log
     .filter(({ verb }) => verb !== 'watch')
     .map(({ verb, status }) => `${verb} ${status ?? '-'}`);
@@ -72,7 +72,7 @@ export function requestsOf({ api }: World): string[] {
 
 export async function play(row: Played): Promise<void> {
   const { start, metadata, options, before, act = leads } = row;
-  await using world = await World.start({ extraSpecFields: ['newField'] });
+  await using world = await SocketCluster.start({ extraSpecFields: ['newField'] });
   if (start !== null)
     world.api.leases.create({ metadata: { name: 'crown', ...metadata }, spec: start });
   before?.(world);

@@ -1,10 +1,10 @@
 import { expect, it } from '@jest/globals';
 import { candidate } from '../../support/candidate.js';
 import { until } from '../../support/promises.js';
-import { World, quickBeliefMs } from '../../support/world.js';
+import { SocketCluster, quickBeliefMs } from '../../support/cluster.js';
 
 it('a term that ran out while the event loop was blocked was lost, though its work has wound down', async () => {
-  await using world = await World.start();
+  await using world = await SocketCluster.start();
   const a = candidate(world, 'a', {
     onStartedLeading: async ({ signal }) => {
       await until('the signal', () => signal.aborted);

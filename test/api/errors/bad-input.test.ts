@@ -21,7 +21,7 @@ import { join } from 'node:path';
 import { selfSigned } from '../../support/certificate.js';
 import { Workshop } from '../../support/child.js';
 import { elapsed, expectError, rejection, sleep, thrown, until } from '../../support/promises.js';
-import { World, longAgo, quick, quickBeliefMs } from '../../support/world.js';
+import { SocketCluster, longAgo, quick, quickBeliefMs } from '../../support/cluster.js';
 
 const read = { verb: 'get' } as const;
 const update = { verb: 'update' } as const;
@@ -70,7 +70,7 @@ describe('bad options', () => {
   });
 
   it('are refused in calls, too, before anything is asked', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const lock = world.lock('job');
     const calls: [string, Promise<unknown>][] = [
       ['timeoutMs', lock.acquire({ timeoutMs: -1 })],
@@ -125,7 +125,7 @@ const troubles: readonly Trouble[] = [
   },
 ];
 
-type Outsider = (world: World) => void;
+type Outsider = (world: SocketCluster) => void;
 const outsiders: readonly (readonly [string, Outsider, 'deleted' | 'taken-over', string])[] = [
   [
     'is deleted',
@@ -213,7 +213,7 @@ describe('bad days', () => {
   );
 
   it.concurrent('401 at first: rejects at once', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.api.revokeToken(world.api.kubeConfig.getCurrentUser().token);
     const kubeConfig = { ...world.api.kubeConfig, applyToHTTPSOptions: badToken };
     const lock = world.lock('job', { client: world.client({ kubeConfig }) });
@@ -228,7 +228,7 @@ describe('bad days', () => {
   it.concurrent.each(['get', 'create', 'update'] as const)(
     '403 to %s at first: rejects at once',
     async (verb) => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       world.api.faults.forbid({ verb });
       const error = await rejection(world.lock('job').acquire());
       const rule = `{apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["${verb}"]}`;
@@ -249,7 +249,7 @@ describe('bad days', () => {
     const server = createServer(selfSigned(), (_, response) => response.end('{}'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const kubeConfig = { ...world.api.kubeConfig, getCurrentCluster: () => ({ server: url }) };
     const lock = world.lock('job', { client: world.client({ kubeConfig }) });
     const error = await rejection(lock.acquire());
@@ -265,7 +265,7 @@ describe('bad days', () => {
   it.concurrent.each([400, 403, 422])(
     'an admission webhook that answers %d: rejects at once',
     async (code) => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const message =
         'admission webhook "leases.example.com" denied the request: no locks on Fridays';
       world.api.faults.status({ match: { verb: 'create' }, code, reason: 'Forbidden', message });
@@ -281,7 +281,7 @@ describe('bad days', () => {
   );
 
   it.concurrent('a namespace that does not exist: rejects at once', async () => {
-    await using world = await World.start({ namespaces: ['default'] });
+    await using world = await SocketCluster.start({ namespaces: ['default'] });
     const error = await rejection(world.lock('job', { namespace: 'nowhere' }).acquire());
     const parts = ['no Lease can be created in namespace nowhere: namespaces "nowhere" not found'];
     parts.push('create the namespace, or name another one by the option "namespace"');
@@ -289,7 +289,7 @@ describe('bad days', () => {
   });
 
   it.concurrent('a namespace that is terminating: rejects at once', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.api.terminateNamespace('default');
     const error = await rejection(world.lock('job').acquire());
     const parts = [
@@ -300,7 +300,7 @@ describe('bad days', () => {
   });
 
   it.concurrent('a Lease of coordinated leader election: rejects at once', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('job', { strategy: 'OldestEmulationVersion', holderIdentity: '' });
     const before = world.api.leases.get('default', 'job');
     const lock = world.lock('job');
@@ -313,7 +313,7 @@ describe('bad days', () => {
   });
 
   it.concurrent('a resourceVersion that is no decimal integer: rejects at once', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('job', { holderIdentity: '' });
     world.api.leases.corrupt('default', 'job', ({ metadata }) => {
       metadata.resourceVersion = 'v5-beta';
@@ -325,7 +325,7 @@ describe('bad days', () => {
   });
 
   it.concurrent('403 to watch and list: works on by polling, with one warning', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.api.faults.forbid({ verb: ['watch', 'list'] });
     const held = await world.elsewhere('job', 'other').acquire();
     const waiting = world.lock('job').acquire();
@@ -345,10 +345,10 @@ describe('bad days', () => {
   });
 
   it.concurrent.each([
-    ['401', (world: World) => revokeFor(world)],
-    ['403', (world: World) => world.api.faults.forbid(update)],
+    ['401', (world: SocketCluster) => revokeFor(world)],
+    ['403', (world: SocketCluster) => world.api.faults.forbid(update)],
   ])('%s while holding: belief goes on until its end', async (_, refuse) => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const handle = await world.lock('job').acquire();
     const beliefEndsAt = performance.now() + handle.remainingMs();
     refuse(world);
@@ -366,10 +366,10 @@ describe('bad days', () => {
   });
 
   it.concurrent.each([
-    ['401', (world: World) => revokeFor(world)],
-    ['403', (world: World) => world.api.faults.forbid(update)],
+    ['401', (world: SocketCluster) => revokeFor(world)],
+    ['403', (world: SocketCluster) => world.api.faults.forbid(update)],
   ])('%s while holding, lifted in time: the lock is kept', async (_, refuse) => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const handle = await world.lock('job').acquire();
     const fault = refuse(world);
     await until('a refusal', () => world.api.requests.log.some(isRefused), 3_000);
@@ -382,7 +382,7 @@ describe('bad days', () => {
   });
 
   it.concurrent('403 while waiting, after it was allowed: waits on, with one warning', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('job', { leaseDurationSeconds: 60 });
     const waiting = world.lock('job').acquire();
     const isLooked = ({ verb, answered }: LoggedRequest): boolean => verb === 'get' && answered;
@@ -403,7 +403,7 @@ describe('bad days', () => {
   it.concurrent(
     'a namespace that terminates under a held lock: the lock is renewed and released',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const handle = await world.lock('job').acquire();
       world.api.terminateNamespace('default');
       await sleep(quickBeliefMs + 500);
@@ -417,7 +417,7 @@ describe('bad days', () => {
   it.concurrent.each(troubles)(
     '$title: tryAcquire gives up after 5 s',
     async ({ start, words }) => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       await start(world.api);
       const call = world.lock('job').tryAcquire();
       const tookMs = await elapsed(call);
@@ -436,7 +436,7 @@ describe('bad days', () => {
   it.concurrent.each(troubles)(
     '$title: acquire waits, and says why it could not',
     async ({ start, words, isSilent = false }) => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       await start(world.api);
       const error = await rejection(world.lock('job').acquire({ timeoutMs: 1_500 }));
       const parts = [
@@ -455,7 +455,7 @@ describe('bad days', () => {
   it.concurrent.each(['<h1>404 Not Found</h1>', ''])(
     'the 404 of a proxy in front is no loss (%j)',
     async (body) => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const handle = await world.lock('job').acquire();
       const match = { verb: ['get', 'update'] } as const;
       const fault = world.api.faults.status({ match, code: 404, body, times: 2 });
@@ -467,7 +467,7 @@ describe('bad days', () => {
   );
 
   it.concurrent('an API server in trouble is tried again within the budget', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.api.faults.status({ match: read, code: 500, times: 1 });
     world.api.faults.dropBefore({ match: { verb: 'create' }, times: 1 });
     world.api.faults.hang({ match: update, times: 1 });
@@ -478,7 +478,7 @@ describe('bad days', () => {
   it.concurrent(
     'an API server in trouble is left alone for as long as Retry-After says',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       world.api.faults.status({ match: read, code: 429, retryAfterSeconds: 2, times: 1 });
       const startedAt = performance.now();
       await world.lock('job').acquire();
@@ -490,7 +490,7 @@ describe('bad days', () => {
   it.concurrent(
     'an API server in trouble is asked again before belief ends, whatever Retry-After says',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const handle = await world.lock('job').acquire();
       const acquiredAt = Date.now();
       world.api.faults.status({ match: update, code: 429, retryAfterSeconds: 60, times: 1 });
@@ -506,7 +506,7 @@ describe('bad days', () => {
   );
 
   it.concurrent('a lock that somebody holds: acquire times out and says who', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('job', { leaseDurationSeconds: 60 });
     const error = await rejection(world.lock('job').acquire({ timeoutMs: 1_000 }));
     const parts = [/^lock default\/job not acquired within \d+ ms: held by "stranger"$/];
@@ -540,7 +540,7 @@ describe('bad days', () => {
       },
     ],
   ])('a foreign record with %s is vacant', async (_, spec) => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('job', spec);
     const handle = await world.lock('job').tryAcquire();
     expect(handle?.isHeld()).toBe(true);
@@ -568,7 +568,7 @@ describe('bad days', () => {
       2_000,
     ],
   ])('a foreign record with %s', async (_, spec, waitMs) => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('job', spec);
     const startedAt = performance.now();
     const handle = await world.lock('job').acquire();
@@ -579,14 +579,14 @@ describe('bad days', () => {
   });
 
   it.concurrent('a foreign record with all transitions used up can be claimed', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('job', { holderIdentity: '', leaseTransitions: 2 ** 31 - 1 });
     expect((await world.lock('job').tryAcquire())?.isHeld()).toBe(true);
     expect(world.spec('job').leaseTransitions).toBe(2 ** 31 - 1);
   });
 
   it.concurrent('a foreign record keeps what we do not understand', async () => {
-    await using world = await World.start({ extraSpecFields: ['newField'] });
+    await using world = await SocketCluster.start({ extraSpecFields: ['newField'] });
     const metadata = {
       name: 'job',
       labels: { team: 'a' },
@@ -610,7 +610,7 @@ describe('bad days', () => {
   it.concurrent.each(outsiders)(
     'a held Lease that %s is lost at once',
     async (_, act, reason, words) => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const handle = await world
         .lock('job', { leaseDurationMs: 15_000, renewIntervalMs: 6_000 })
         .acquire();
@@ -635,7 +635,7 @@ describe('bad days', () => {
   it.concurrent.each(outsiders)(
     'a held Lease that %s behind a stalled watch is lost at the next renewal',
     async (_, act, reason) => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       world.api.faults.stallWatch();
       const handle = await world.lock('job').acquire();
       await sleep(100);
@@ -659,7 +659,7 @@ function isRefused({ status }: { readonly status: number | null }): boolean {
 }
 
 /** The one token of this world gets a 401, until removed. */
-function revokeFor({ api }: World): { remove: () => void } {
+function revokeFor({ api }: SocketCluster): { remove: () => void } {
   const { token } = api.kubeConfig.getCurrentUser();
   api.revokeToken(token);
   return { remove: () => api.acceptToken(token) };

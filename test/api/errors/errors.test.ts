@@ -6,7 +6,7 @@ import debug from 'debug';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { inspect } from 'node:util';
 import { expectError, rejection, thrown } from '../../support/promises.js';
-import { World } from '../../support/world.js';
+import { SocketCluster } from '../../support/cluster.js';
 
 const cause = new TypeError('the cause');
 
@@ -208,7 +208,7 @@ describe('credentials', () => {
   const secret = 'eyJhbGciOiJSUzI1NiJ9.c2VjcmV0LW9mLW5vYm9keQ.c2lnbmF0dXJl';
 
   it('are in no error, warning, diagnostics message or trace, whatever goes wrong', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const told: unknown[] = [];
     const hear = (message: unknown): number => told.push(message);
     debug.enable('metaparticle:*');
@@ -242,7 +242,7 @@ describe('credentials', () => {
   });
 
   it('are not shown when a kubeconfig of the wrong kind is given', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const yaml = world.api.kubeConfigYaml({ token: secret });
     const unloaded = { clusters: [], users: [{ name: 'admin', user: { token: secret } }] };
     for (const kubeConfig of [yaml, unloaded]) {
@@ -254,7 +254,7 @@ describe('credentials', () => {
   });
 
   it('are not shown when a kubeconfig is given as the client', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const config = { ...world.api.kubeConfig, users: [{ name: 'admin', token: secret }] };
     const error = thrown(() => new sync.Lock('job', { client: config as never }));
     expectError(error, sync.InvalidOptionError, 'ERR_INVALID_OPTION', 'must be a LeaseClient');
@@ -262,7 +262,7 @@ describe('credentials', () => {
   });
 
   it('of an authenticator that fails are not handed on', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const applyToHTTPSOptions = (): Promise<void> => {
       return Promise.reject(new Error(`exec plugin said: {"token":"${secret}"}`));
     };

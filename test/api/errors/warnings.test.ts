@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import { LeaseClient, SyncError, SyncWarning, isSyncError } from '@metaparticle/sync';
 import { sleep, until } from '../../support/promises.js';
-import { World, quickBeliefMs } from '../../support/world.js';
+import { SocketCluster, quickBeliefMs } from '../../support/cluster.js';
 
 const update = { verb: 'update' } as const;
 
@@ -17,7 +17,7 @@ afterAll(() => {
 // One block, since Jest lets only tests of one block wait beside each other.
 describe('warnings', () => {
   it.concurrent('there are none where nothing is wrong', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const lock = world.lock('job', unhurried);
     const handle = await lock.acquire();
     const waiting = world.elsewhere('job', 'other', unhurried).acquire();
@@ -31,7 +31,7 @@ describe('warnings', () => {
   it.concurrent(
     'there are none for a renewal whose answer was lost: it is no foreign edit',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       world.api.faults.stallWatch();
       const handle = await world.lock('job', unhurried).acquire();
       const drop = world.api.faults.dropAfterCommit({ match: update, times: 1 });
@@ -43,7 +43,7 @@ describe('warnings', () => {
   );
 
   it.concurrent('RENEWAL_LATE: over half of the time has passed', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const handle = await world.lock('job').acquire();
     const fault = world.api.faults.status({ match: update, code: 500 });
     await until('the warning', () => world.warnings.length > 0, 4_000);
@@ -60,7 +60,7 @@ describe('warnings', () => {
   });
 
   it.concurrent('FOREIGN_EDIT: somebody changed the Lease, and the lock is kept', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const handle = await world.lock('job', unhurried).acquire();
     await until('a watch', () => world.api.requests.counts.watch > 0);
     for (const value of ['1', '2', '3']) {
@@ -80,7 +80,7 @@ describe('warnings', () => {
   });
 
   it.concurrent('ACCESS_LOST: refused for now', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const handle = await world.lock('job').acquire();
     const fault = world.api.faults.forbid(update);
     await until('the warning', () => world.warnings.length > 0, 3_000);
@@ -93,7 +93,7 @@ describe('warnings', () => {
   });
 
   it.concurrent('are SyncErrors, of a class of their own', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     await world.lock('job').acquire();
     world.api.faults.forbid(update, { times: 1 });
     await until('the warning', () => world.warnings.length > 0, 3_000);
@@ -110,7 +110,7 @@ describe('warnings', () => {
   it.concurrent(
     'of one matter come once per client, those of another lock by themselves',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const first = await world.lock('a').acquire();
       await world.lock('b').acquire();
       const fault = world.api.faults.forbid(update);
@@ -128,7 +128,7 @@ describe('warnings', () => {
   );
 
   it.concurrent('go to the process where nobody else wants them', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const client = new LeaseClient({ kubeConfig: world.api.kubeConfig });
     await world.lock('unheard', { client }).acquire();
     world.api.faults.forbid(update, { times: 1 });
@@ -144,7 +144,7 @@ describe('warnings', () => {
   });
 
   it.concurrent('to a function that throws cost nobody a lock', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const client = world.client({
       onWarning: () => {
         throw new Error('a fault of the caller');

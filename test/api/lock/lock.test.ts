@@ -15,7 +15,7 @@ import {
   sleep,
   until,
 } from '../../support/promises.js';
-import { World, quick, quickBeliefMs } from '../../support/world.js';
+import { SocketCluster, quick, quickBeliefMs } from '../../support/cluster.js';
 
 const update = { verb: 'update' } as const;
 
@@ -25,7 +25,7 @@ const unhurried = { leaseDurationMs: 15_000, renewIntervalMs: 6_000 } as const;
 // One block, since Jest lets only tests of one block wait beside each other.
 describe('Lock', () => {
   it.concurrent('a lock is acquired, held and released, and the record says so', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const handle = await world.lock('job').acquire();
     expect(handle.name).toBe('default/job');
     expect(handle.isHeld()).toBe(true);
@@ -46,7 +46,7 @@ describe('Lock', () => {
   });
 
   it.concurrent('a lock says less and less time remaining, until it is renewed', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const handle = await world.lock('job').acquire();
     const first = handle.remainingMs();
     await sleep(200);
@@ -57,7 +57,7 @@ describe('Lock', () => {
   });
 
   it.concurrent('a lock costs two requests more in steady state, both of them writes', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const lock = world.lock('job');
     await (await lock.acquire()).release();
     await until('a watch', () => world.api.requests.counts.watch === 1);
@@ -70,7 +70,7 @@ describe('Lock', () => {
   it.concurrent(
     'a lock is in the namespace and by the identity that the option, else the client says',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const kubeConfig = world.api.kubeConfigFor({ namespace: 'of-context' });
       const plain = world.client({ kubeConfig, identity: 'of-client' });
       const client = world.client({ kubeConfig, identity: 'of-client', namespace: 'of-client' });
@@ -86,7 +86,7 @@ describe('Lock', () => {
   );
 
   it.concurrent('a lock is released by await using', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     let signal: AbortSignal;
     {
       await using handle = await world.lock('job').acquire();
@@ -101,7 +101,7 @@ describe('Lock', () => {
   it.concurrent(
     'a lock is not reentrant: two of one name exclude each other in one process',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const [first, second] = [world.lock('job'), world.lock('job')];
       const handle = await first.acquire();
       expect(await first.tryAcquire()).toBeNull();
@@ -116,7 +116,7 @@ describe('Lock', () => {
   );
 
   it.concurrent('a lock is handed over between processes at once', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const held = await world.elsewhere('job', 'other', unhurried).acquire();
     const waiting = world.lock('job').acquire();
     await until('a watch', () => world.api.requests.counts.watch === 2);
@@ -129,7 +129,7 @@ describe('Lock', () => {
   });
 
   it.concurrent('a lock of another process by our own identity is a stranger’s', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const often = { ...unhurried, renewIntervalMs: 1_000 };
     const theirs = await world.elsewhere('job', 'me', often).acquire();
     expect(await world.lock('job').tryAcquire()).toBeNull();
@@ -146,7 +146,7 @@ describe('Lock', () => {
   it.concurrent(
     'a lock of ours that was lost and is taken again is no sign of a double',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const lock = world.lock('job');
       const lost = await lock.acquire();
       // Two renewals, so that the record is known to be one that is renewed.
@@ -162,7 +162,7 @@ describe('Lock', () => {
   it.concurrent(
     'a lock keeps labels, annotations and owners: its own, and those of others',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const [ours, theirs] = [owner('u-1'), owner('u-2')];
       world.api.leases.create({
         metadata: {
@@ -200,7 +200,7 @@ describe('Lock', () => {
   it.concurrent(
     'the fencing token grows over releases, rivals, deletions and foreign holders',
     async () => {
-      await using world = await World.start({ initialVersion: 2n ** 60n });
+      await using world = await SocketCluster.start({ initialVersion: 2n ** 60n });
       const tokens: bigint[] = [];
       const take = async (lock: Lock): Promise<void> => {
         const handle = await lock.acquire();
@@ -230,7 +230,7 @@ describe('Lock', () => {
   it.concurrent(
     'the fencing token is the version that the claim replaced, stored by the claim itself',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       world.occupy('job', { holderIdentity: '' });
       const { resourceVersion } = world.api.leases.get('default', 'job')?.metadata ?? {};
       const handle = await world.lock('job').acquire();
@@ -244,7 +244,7 @@ describe('Lock', () => {
   it.concurrent(
     'tryAcquire gives a handle, or null at once where somebody holds the lock',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const first = await world.elsewhere('job', 'other').tryAcquire();
       expect(first?.isHeld()).toBe(true);
       const call = world.lock('job').tryAcquire();
@@ -256,7 +256,7 @@ describe('Lock', () => {
   );
 
   it.concurrent('tryAcquire gives null where somebody in this process waits already', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('job');
     const stop = new AbortController();
     const waiting = world.lock('job').acquire({ signal: stop.signal });
@@ -269,7 +269,7 @@ describe('Lock', () => {
   it.concurrent(
     'tryAcquire takes over from a holder whom the server’s clock shows to be long dead',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const crashed = world.api.leases.create({
         metadata: { name: 'job' },
         spec: { holderIdentity: 'crashed', leaseDurationSeconds: 4, ...timesBefore(30_000) },
@@ -282,7 +282,7 @@ describe('Lock', () => {
   );
 
   it.concurrent('tryAcquire does not take over from one who may live', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.api.leases.create({
       metadata: { name: 'job' },
       spec: { holderIdentity: 'slow', leaseDurationSeconds: 4, ...timesBefore(9_000) },
@@ -292,7 +292,7 @@ describe('Lock', () => {
   });
 
   it.concurrent('tryAcquire is called off by its signal', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.api.faults.hang();
     const stop = new AbortController();
     const call = world.lock('job').tryAcquire({ signal: stop.signal });
@@ -305,7 +305,7 @@ describe('Lock', () => {
   it.concurrent(
     'waiting in one process is first come, first served, and only the head competes',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       world.occupy('job', { leaseDurationSeconds: 60 });
       const served: number[] = [];
       const waiters = Array.from({ length: 10 }, async (_, index) => {
@@ -327,7 +327,7 @@ describe('Lock', () => {
   );
 
   it.concurrent('waiting asks nothing while the holder renews', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     await world.elsewhere('job', 'other', { ...unhurried, renewIntervalMs: 2_000 }).acquire();
     const waiting = rejection(world.lock('job').acquire({ timeoutMs: 6_000 }));
     await until('two watches', () => world.api.requests.counts.watch === 2);
@@ -341,7 +341,7 @@ describe('Lock', () => {
   });
 
   it.concurrent('waiting ends with the time given to it', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('job', { leaseDurationSeconds: 60 });
     const call = world.lock('job').acquire({ timeoutMs: 1_000 });
     const behind = world.lock('job').acquire({ timeoutMs: 300 });
@@ -355,7 +355,7 @@ describe('Lock', () => {
   });
 
   it.concurrent('waiting for what this process itself holds is told so', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const lock = world.lock('job');
     await lock.acquire();
     const error = await rejection(lock.acquire({ timeoutMs: 300 }));
@@ -368,7 +368,7 @@ describe('Lock', () => {
   it.concurrent(
     'waiting no time at all is no way to get a lock, and leaves nothing behind',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const error = await rejection(world.lock('job').acquire({ timeoutMs: 0 }));
       expectError(error, AcquireTimeoutError, 'ERR_ACQUIRE_TIMEOUT', 'not acquired within');
       await sleep(200);
@@ -380,7 +380,7 @@ describe('Lock', () => {
   it.concurrent.each([2 ** 31, 2 ** 40, Infinity])(
     'waiting for %d ms does not end at once',
     async (timeoutMs) => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       world.occupy('job', { leaseDurationSeconds: 60 });
       const stop = new AbortController();
       const waiting = world.lock('job').acquire({ timeoutMs, signal: stop.signal });
@@ -394,7 +394,7 @@ describe('Lock', () => {
   it.concurrent(
     'waiting ends when the head is called off, with the reason, and the next goes on',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       world.occupy('job', { leaseDurationSeconds: 60 });
       const [head, queued] = [new AbortController(), new AbortController()];
       const calls = [
@@ -419,7 +419,7 @@ describe('Lock', () => {
   );
 
   it.concurrent('waiting is not begun with a signal that has aborted', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const signal = AbortSignal.abort('before');
     expect(await rejection(world.lock('job').acquire({ signal }))).toBe('before');
     expect(await rejection(world.lock('job').tryAcquire({ signal }))).toBe('before');
@@ -427,7 +427,7 @@ describe('Lock', () => {
   });
 
   it.concurrent('waiting leaves a signal alone once it is over', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const { signal } = new AbortController();
     const handle = await world.lock('job').acquire({ signal });
     expect(getEventListeners(signal, 'abort')).toEqual([]);
@@ -437,7 +437,7 @@ describe('Lock', () => {
   });
 
   it.concurrent('a signal that aborts after the acquisition does not end the hold', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const stop = new AbortController();
     const handle = await world.lock('job').acquire({ signal: stop.signal });
     stop.abort();
@@ -449,7 +449,7 @@ describe('Lock', () => {
   it.concurrent.each([0, 1, 2, 3, 4, 5, 6, 8, 12])(
     'waiting is called off also in the moment when its turn comes (%d microtasks on)',
     async (ticks) => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const [first, stop] = [new AbortController(), new AbortController()];
       world.occupy('job', { leaseDurationSeconds: 60 });
       // Off, so that a wait that never ends does not keep this process alive for ever.
@@ -468,7 +468,7 @@ describe('Lock', () => {
   it.concurrent(
     'an acquisition that is called off while its claim is in flight, and wins after all, is vacated',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       world.api.faults.stallWatch();
       world.api.faults.delay({ match: update, responseMs: 400, times: 1 });
       const stop = new AbortController();
@@ -486,7 +486,7 @@ describe('Lock', () => {
   it.concurrent(
     'an acquisition that is called off before its claim arrives leaves nothing that could still land',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       world.occupy('job', { holderIdentity: '' });
       world.api.faults.commitLate({ match: update, afterMs: 1_000, times: 1 });
       const stop = new AbortController();
@@ -500,7 +500,7 @@ describe('Lock', () => {
   );
 
   it.concurrent('an acquisition that is called off does not hold up those behind it', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.api.faults.stallWatch();
     world.api.faults.delay({ match: update, responseMs: 600, times: 1 });
     const call = world.lock('job').acquire({ timeoutMs: 200 });
@@ -510,7 +510,7 @@ describe('Lock', () => {
   });
 
   it.concurrent('a claim that is answered late past its belief is never believed', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('job', { holderIdentity: '' });
     world.api.faults.stallWatch();
     const claimed = (): boolean => world.api.requests.counts.update > 0;
@@ -536,7 +536,7 @@ describe('Lock', () => {
   it.concurrent(
     'a claim that is answered late but within it holds for what is left of it',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       world.occupy('job', { holderIdentity: '' });
       world.api.faults.stallWatch();
       world.api.faults.delay({ match: update, responseMs: 600, times: 1 });
@@ -546,7 +546,7 @@ describe('Lock', () => {
   );
 
   it.concurrent('release can be asked for again and again, with one answer', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const handle = await world.lock('job').acquire();
     expect(await Promise.all([handle.release(), handle.release()])).toEqual([true, true]);
     expect(await handle.release()).toBe(true);
@@ -563,7 +563,7 @@ describe('Lock', () => {
   });
 
   it.concurrent('release gives false after a loss, and touches nobody’s record', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const handle = await world.lock('job').acquire();
     world.api.leases.edit('default', 'job', ({ spec }) => {
       spec.holderIdentity = 'other';
@@ -578,7 +578,7 @@ describe('Lock', () => {
   });
 
   it.concurrent('release in the moment of a foreign claim touches nobody’s record', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.api.faults.stallWatch();
     const handle = await world.lock('job').acquire();
     world.api.leases.edit('default', 'job', ({ spec }) => {
@@ -591,7 +591,7 @@ describe('Lock', () => {
   });
 
   it.concurrent('release with a renewal in flight still lets go', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const handle = await world.lock('job').acquire();
     world.api.faults.delay({ match: update, responseMs: 300, times: 1 });
     const before = world.api.requests.counts.update;
@@ -601,7 +601,7 @@ describe('Lock', () => {
   });
 
   it.concurrent('release whose answer is lost finds out that it was done', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const handle = await world.lock('job').acquire();
     world.api.faults.dropAfterCommit({ times: 1 });
     expect(await handle.release()).toBe(true);
@@ -611,7 +611,7 @@ describe('Lock', () => {
   it.concurrent(
     'release settles within 5 s when the API server hangs, and leaves the lease to run out',
     async () => {
-      await using world = await World.start();
+      await using world = await SocketCluster.start();
       const handle = await world.lock('job').acquire();
       world.api.pause();
       const startedAt = performance.now();
@@ -622,7 +622,7 @@ describe('Lock', () => {
   );
 
   it.concurrent('release deletes the Lease where that is wanted', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const lock = world.lock('job', { deleteOnRelease: true });
     const first = await lock.acquire();
     expect(await first.release()).toBe(true);
@@ -636,7 +636,7 @@ describe('Lock', () => {
   });
 
   it.concurrent('release does not delete what somebody has by then', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const handle = await world.lock('job', { deleteOnRelease: true }).acquire();
     world.api.faults.delay({ match: { verb: 'delete' }, requestMs: 300 });
     const releasing = handle.release();
@@ -648,14 +648,14 @@ describe('Lock', () => {
   });
 
   it.concurrent('release by dispose never rejects, whatever happens', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const handle = await world.lock('job').acquire();
     world.api.faults.forbid(update);
     await expect(handle[Symbol.asyncDispose]()).resolves.toBeUndefined();
   });
 
   it('refuses a client, a signal or a controller in the place of options that name them', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const client = world.client();
     expect(() => new Lock('braces', client as never)).toThrow('got "an instance of LeaseClient"');
     const lock = world.lock('braces');

@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { AcquireTimeoutError, LockLostError } from '@metaparticle/sync';
 import { expectError, isPending, rejection, sleep, until } from '../../support/promises.js';
-import { World } from '../../support/world.js';
+import { SocketCluster } from '../../support/cluster.js';
 
 const update = { verb: 'update' } as const;
 const own = new Error('the work failed');
 
 /** Another elector takes the lease over, as it would after this process was paused. */
-function overtake({ api }: World): void {
+function overtake({ api }: SocketCluster): void {
   api.leases.edit('default', 'job', ({ spec }) => {
     spec.holderIdentity = 'other';
     spec.renewTime = '2031-01-01T00:00:00.000000Z';
@@ -17,7 +17,7 @@ function overtake({ api }: World): void {
 // One block, since Jest lets only tests of one block wait beside each other.
 describe('withLock', () => {
   it.concurrent('hands the value on, of functions of every kind', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const lock = world.lock('job');
     const value = { deep: [1n] };
     expect(await lock.withLock(() => Promise.resolve(value))).toBe(value);
@@ -27,7 +27,7 @@ describe('withLock', () => {
   });
 
   it.concurrent('holds the lock while the function runs, and not after', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const { handle, signal } = await world.lock('job').withLock(async (held) => {
       expect(held.handle.isHeld()).toBe(true);
       expect(held.fencingToken).toBe(held.handle.fencingToken);
@@ -43,7 +43,7 @@ describe('withLock', () => {
   });
 
   it.concurrent('is held long enough, whatever the function takes', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     await world.lock('job').withLock(async ({ handle }) => {
       await sleep(5_000);
       handle.assertHeld();
@@ -51,7 +51,7 @@ describe('withLock', () => {
   });
 
   it.concurrent('excludes others of the same name', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     let inside = 0;
     const work = async (): Promise<void> => {
       expect(++inside).toBe(1);
@@ -71,13 +71,13 @@ describe('withLock', () => {
       },
     ],
   ])('lets the error of a function that %s through, and releases', async (_, fn) => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     expect(await rejection(world.lock('job').withLock(fn))).toBe(own);
     expect(world.holder('job')).toBe('');
   });
 
   it.concurrent('lets it through also when the release fails', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const call = world.lock('job').withLock(() => {
       world.api.faults.forbid(update);
       throw own;
@@ -87,7 +87,7 @@ describe('withLock', () => {
   });
 
   it.concurrent('lets it through also when the lock is lost', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const call = world.lock('job').withLock(async ({ signal }) => {
       overtake(world);
       await until('the loss', () => signal.aborted, 2_000);
@@ -97,7 +97,7 @@ describe('withLock', () => {
   });
 
   it.concurrent('rejects with the loss when the function is done after it', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     let token = 0n;
     const call = world.lock('job').withLock(async ({ signal, fencingToken }) => {
       token = fencingToken;
@@ -112,7 +112,7 @@ describe('withLock', () => {
   });
 
   it.concurrent('rejects with the reason of the signal when the function does', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const call = world.lock('job').withLock(async ({ signal }) => {
       overtake(world);
       await until('the loss', () => signal.aborted, 2_000);
@@ -122,7 +122,7 @@ describe('withLock', () => {
   });
 
   it.concurrent('hands the value on when only the release fails', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const call = world.lock('job').withLock(() => {
       world.api.faults.forbid(update);
       return 'done while held';
@@ -131,13 +131,13 @@ describe('withLock', () => {
   });
 
   it.concurrent('hands the value on when the function released by itself', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const call = world.lock('job').withLock(({ handle }) => handle.release());
     expect(await call).toBe(true);
   });
 
   it.concurrent('does not call the function of who did not get the lock', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.occupy('job', { leaseDurationSeconds: 60 });
     let isCalled = false;
     const fn = (): void => {
@@ -153,7 +153,7 @@ describe('withLock', () => {
   });
 
   it.concurrent('leaves the function alone when the signal of the wait aborts later', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const stop = new AbortController();
     const call = world.lock('job').withLock(
       async ({ signal }) => {
@@ -167,7 +167,7 @@ describe('withLock', () => {
   });
 
   it.concurrent('waits for the release before it settles', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const call = world.lock('job').withLock(() => {
       world.api.faults.stallWatch();
       world.api.faults.delay({ match: update, requestMs: 300 });
@@ -180,7 +180,7 @@ describe('withLock', () => {
   });
 
   it('tells its function when the client is closed under it, and rejects', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const client = world.client();
     const lock = world.lock('cut', { client });
     let told: unknown;
@@ -196,7 +196,7 @@ describe('withLock', () => {
   });
 
   it('wants a function before anything is taken', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const lock = world.lock('early');
     await expect(lock.withLock('x' as never)).rejects.toMatchObject({ option: 'fn' });
     expect(world.api.requests.total).toBe(0);

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { diagnosticsChannels, type EventMessage, type StepMessage } from '@metaparticle/sync';
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { publishEvent, publishStep, type Subject } from '../../../src/diagnostics.js';
-import { World } from '../../support/world.js';
+import { SocketCluster } from '../../support/cluster.js';
 
 /** What was published while `act` ran. */
 async function listening(act: () => Promise<void>) {
@@ -29,7 +29,7 @@ describe('diagnostics', () => {
   });
 
   it('tell the whole story of a lock', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     let token = 0n;
     const { steps, events } = await listening(async () => {
       const handle = await world.lock('story').acquire();
@@ -53,7 +53,7 @@ describe('diagnostics', () => {
   });
 
   it('tell how requests ended', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     world.api.faults.status({ match: { verb: 'get' }, code: 500, times: 1 });
     world.api.faults.status({ match: { verb: 'create' }, code: 429, times: 1 });
     const { events } = await listening(async () => {
@@ -66,7 +66,7 @@ describe('diagnostics', () => {
   });
 
   it('say which lease, who, and which attempt', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const lock = world.lock('named', { identity: 'pod-7' });
     const { steps, events } = await listening(async () => {
       for (const _ of [1, 2]) await (await lock.acquire()).release();
@@ -78,7 +78,7 @@ describe('diagnostics', () => {
   });
 
   it('tell each event from where the one before it had led', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const { events } = await listening(async () => {
       const handle = await world.lock('chained').acquire();
       await handle.release();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { elapsedTime, systemClock } from '../../../src/lease/clock.js';
 import { sleep } from '../../support/promises.js';
-import { World, quick } from '../../support/world.js';
+import { SocketCluster, quick } from '../../support/cluster.js';
 
 /** Both clocks of a machine, to be moved by hand. */
 function machine() {
@@ -138,7 +138,7 @@ describe('the system clock', () => {
 
 describe('belief and a blocked event loop', () => {
   it('ends on time for who asks, and the signal is aborted before the answer', async () => {
-    await using world = await World.start();
+    await using world = await SocketCluster.start();
     const acquire = (name: string) => world.lock(name, { ...quick, marginMs: 1_000 }).acquire();
     const [a, b, c] = await Promise.all([acquire('a'), acquire('b'), acquire('c')]);
     const seen: string[] = [];

@@ -3,7 +3,7 @@ import { expect } from '@jest/globals';
 import { UnsupportedLeaseError } from '@metaparticle/sync';
 import type { LeaseObject, LeaseSpec } from '@metaparticle/sync/testing';
 import { expectError, rejection, sleep, until } from '../../../support/promises.js';
-import type { World } from '../../../support/world.js';
+import type { SocketCluster } from '../../../support/cluster.js';
 import { leads, requestsOf } from '../scenario.js';
 import type { Stage } from '../scenario.js';
 
@@ -24,7 +24,7 @@ export function backdate({ metadata }: LeaseObject): void {
 }
 
 /** Changes nothing that an elector goes by, but the version. */
-export function annotate({ api }: World): void {
+export function annotate({ api }: SocketCluster): void {
   api.leases.edit('default', 'crown', ({ metadata }) => {
     metadata.annotations = { ...metadata.annotations, 'example.com/note': 'hello' };
   });
@@ -61,7 +61,7 @@ export async function ends({ me, running, world }: Stage): Promise<void> {
   expect(world.holder('crown')).toBe('');
 }
 
-export function count(world: World, what: string): number {
+export function count(world: SocketCluster, what: string): number {
   return requestsOf(world).filter((one) => one === what).length;
 }
 
@@ -70,7 +70,7 @@ export async function seen({ world }: Stage, what: string, times: number): Promi
   await until(`${times} times ${what}`, () => count(world, what) >= times, 8_000);
 }
 
-export const stalled = ({ api }: World): unknown => api.faults.stallWatch();
+export const stalled = ({ api }: SocketCluster): unknown => api.faults.stallWatch();
 export const acquired = ['get 404', 'create 201', 'update 200'] as const;
 export const coordinated = { strategy: 'OldestEmulationVersion' } as const;
 

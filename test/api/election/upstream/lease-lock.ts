@@ -2,7 +2,7 @@
 import { expect } from '@jest/globals';
 import { ForbiddenError } from '@metaparticle/sync';
 import { expectError, rejection, until } from '../../../support/promises.js';
-import { quick } from '../../../support/world.js';
+import { quick } from '../../../support/cluster.js';
 import { leads } from '../scenario.js';
 import type { Row } from '../scenario.js';
 import { vacant, refuses, seen, stalled, coordinated, NO_CANDIDATES } from './acts.js';

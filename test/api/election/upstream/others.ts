@@ -2,7 +2,7 @@
 import { expect } from '@jest/globals';
 import { candidate } from '../../../support/candidate.js';
 import { sleep, until } from '../../../support/promises.js';
-import { longAgo } from '../../../support/world.js';
+import { longAgo } from '../../../support/cluster.js';
 import { calm, leads, requestsOf } from '../scenario.js';
 import type { Row } from '../scenario.js';
 import { heldBy, vacant, leadsAndEnds, seen, acquired } from './acts.js';

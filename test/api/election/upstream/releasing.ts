@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { candidate } from '../../../support/candidate.js';
 import { until } from '../../../support/promises.js';
-import { quick } from '../../../support/world.js';
+import { quick } from '../../../support/cluster.js';
 import { leads, requestsOf } from '../scenario.js';
 import type { Row } from '../scenario.js';
 import {
