@@ -16,6 +16,8 @@ import type {
 /** The shortest lease that the rules allow with a renewal a second: belief lasts 3.5 s. */
 export const quick = { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 500 } as const;
 export const quickBeliefMs = quick.leaseDurationMs - quick.marginMs;
+/** How long a lock is held without a renewal: belief, less 50 ms that make up for late timers. */
+export const quickHeldMs = quickBeliefMs - 50;
 
 /** A day in the past, in the form of Kubernetes. */
 export const longAgo = '2020-01-01T00:00:00.000000Z';
@@ -75,6 +77,19 @@ abstract class ClusterBase<Api extends LeaseServerBase> implements AsyncDisposab
     const held = { holderIdentity: 'stranger', leaseDurationSeconds: 4, leaseTransitions: 3 };
     const times = { acquireTime: now, renewTime: now };
     this.api.leases.create({ metadata: { name }, spec: { ...held, ...times, ...spec } });
+  }
+
+  /** Another elector empties the record, as its release would. */
+  vacate(name: string): void {
+    this.api.leases.edit('default', name, ({ spec }) => void (spec.holderIdentity = ''));
+  }
+
+  /** Another elector takes the lease over, as it may once this process was paused for long enough. */
+  overtake(name: string, identity = 'other'): void {
+    this.api.leases.edit('default', name, ({ spec }) => {
+      spec.holderIdentity = identity;
+      spec.renewTime = '2031-01-01T00:00:00.000000Z';
+    });
   }
 
   /** What the wall clock of this cluster shows. */

@@ -1,7 +1,7 @@
 // What tests ask of promises and errors.
 import { expect } from '@jest/globals';
 import type { SyncError, SyncErrorCode } from '@metaparticle/sync';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 
 export { sleep };
 export { until } from './until.js';
@@ -54,9 +54,9 @@ export async function elapsed(promise: Promise<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
-/** Whether a promise has settled by now. */
+/** Whether a promise has settled by now, with all that follows from what has happened so far. */
 export async function isPending(promise: Promise<unknown>): Promise<boolean> {
   const marker = Symbol('pending');
-  const first = await Promise.race([promise.catch(() => undefined), sleep(0, marker)]);
+  const first = await Promise.race([promise.catch(() => undefined), turn(marker)]);
   return first === marker;
 }
