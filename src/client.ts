@@ -123,7 +123,7 @@ export function hostOf(client: LeaseClient): LeaseHost {
   if (host === undefined) {
     throw new InvalidOptionError(
       'client',
-      hidden(client),
+      client,
       'must be a LeaseClient of this copy of the package',
     );
   }
@@ -157,14 +157,9 @@ function checkKubeConfig(kubeConfig: unknown): void {
   if (typeof getCurrentCluster === 'function' && typeof applyToHTTPSOptions === 'function') return;
   throw new InvalidOptionError(
     'kubeConfig',
-    hidden(kubeConfig),
+    kubeConfig,
     'must be a KubeConfig of @kubernetes/client-node (loaded), or the kubeConfig of an embedded server',
   );
-}
-
-/** Only its type: it may hold credentials, and errors end up in logs. */
-function hidden(value: unknown): string {
-  return value === null ? 'null' : `a value of type ${typeof value}`;
 }
 
 /** A process that holds a thousand locks is told once, not a thousand times an hour. */

@@ -112,29 +112,51 @@ export function isSyncError<C extends SyncErrorCode | SyncWarningCode>(
 /** An option or argument cannot be used: thrown by the constructor or method that it was given to. */
 export class InvalidOptionError extends SyncError {
   readonly code = 'ERR_INVALID_OPTION';
+  /** Name of the option, as the caller wrote it. */
+  readonly option: string;
+  /**
+   * What was given: a number, a boolean, the first 200 characters of a string. Of anything else only what it is ("an
+   * object"), since it may hold credentials and errors end up in logs.
+   */
+  readonly value: unknown;
+  /** What would be accepted, as a sentence. */
+  readonly allowed: string;
+
+  /** @param init `hidden`: also of a string or number only its type is shown */
   constructor(
-    /** Name of the option, as the caller wrote it. */
-    readonly option: string,
-    /** What was given. */
-    readonly value: unknown,
-    /** What would be accepted, as a sentence. */
-    readonly allowed: string,
+    option: string,
+    value: unknown,
+    allowed: string,
+    init: { readonly hidden?: boolean } = {},
   ) {
-    super(`${option}: ${allowed}; got ${show(value)}`);
+    const isShown = isPrimitive(value) && init.hidden !== true;
+    const shown = isShown ? cut(value) : kindOf(value);
+    const words = isShown && typeof value === 'string' ? JSON.stringify(shown) : String(shown);
+    super(`${option}: ${allowed}; got ${words}`);
+    this.option = option;
+    this.value = shown;
+    this.allowed = allowed;
   }
 }
 
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+const LONGEST_SHOWN = 200;
+
+function cut(value: unknown): unknown {
+  const isLong = typeof value === 'string' && value.length > LONGEST_SHOWN;
+  return isLong ? `${value.slice(0, LONGEST_SHOWN)}…` : value;
+}
+
+function isPrimitive(value: unknown): boolean {
+  return value === null || (typeof value !== 'object' && typeof value !== 'function');
+}
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'an array';
   if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object' && value !== null) {
-    try {
-      return JSON.stringify(value).slice(0, 200);
-    } catch {
-      return 'an object';
-    }
-  }
-  return String(value);
+  if (typeof value !== 'object' || value === null) return `a value of type ${typeof value}`;
+  const { constructor } = value as { readonly constructor?: unknown };
+  const name = typeof constructor === 'function' ? constructor.name : '';
+  return name === '' || name === 'Object' ? 'an object' : `an instance of ${name}`;
 }
 
 /** The time given to `acquire` ran out. Nothing is held, and nothing stays behind that would block others. */

@@ -12,9 +12,16 @@ export interface LeaseOptions {
   readonly identity?: string | undefined;
   /** How long others leave an unrenewed lease alone; whole seconds. @defaultValue 15 000 */
   readonly leaseDurationMs?: number | undefined;
-  /** Time from one renewal to the next, at least 1 000. @defaultValue 2 000 */
+  /**
+   * Time from one renewal to the next, at least 1 000. Follows the lease where it is not given: 2/15 of
+   * `leaseDurationMs`, from 1 000 to 5 000. @defaultValue 2 000 at 15 000
+   */
   readonly renewIntervalMs?: number | undefined;
-  /** Belief ends so long before others may take over; covers clocks that run at different rates. @defaultValue 2 000 */
+  /**
+   * Safety margin: how long before the lease expires the holder stops considering it held. It must exceed the clock
+   * drift over one lease duration. Follows the lease where it is not given: 2/15 of `leaseDurationMs`, from 500 to
+   * 2 000. @defaultValue 2 000 at 15 000
+   */
   readonly marginMs?: number | undefined;
   /** Labels to keep on the Lease, beside those that others put there. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
@@ -50,14 +57,19 @@ export type ResolvedOptions = {
 
 const defaults = {
   leaseDurationMs: 15_000,
-  renewIntervalMs: 2_000,
-  marginMs: 2_000,
   labels: {},
   annotations: {},
   ownerReferences: [],
   deleteOnRelease: false,
   trustServerClock: true,
   keepProcessAlive: true,
+} as const;
+
+/** Share of the lease, and bounds, of the timings that follow it where they are not given. */
+const FOLLOWING = {
+  share: 2 / 15,
+  renewIntervalMs: { least: 1_000, most: 5_000 },
+  marginMs: { least: 500, most: 2_000 },
 } as const;
 
 /** Attempt and pause after a failed renewal, rounded up: silent for 650 ms, then 250 ms to the next. */
@@ -69,6 +81,23 @@ const SHORTEST_MARGIN_MS = 500;
 /** `leaseDurationSeconds` is an int32. */
 const LONGEST_DURATION_MS = 2_147_483_647_000;
 
+const LEASE_OPTIONS: readonly string[] = [
+  ...['leaseDurationMs', 'renewIntervalMs', 'marginMs', 'labels', 'annotations', 'ownerReferences'],
+  ...['deleteOnRelease', 'trustServerClock', 'keepProcessAlive', 'namespace', 'identity'],
+];
+
+/** Where options belong, for those that are given in the wrong place. */
+const PLACES: readonly (readonly [place: string, options: readonly string[]])[] = [
+  ['LeaseClient', ['kubeConfig', 'onWarning']],
+  ['Election', ['onStartedLeading', 'onStoppedLeading', 'onNewLeader']],
+  ['Election', ['drainTimeoutMs', 'recordEvents']],
+  ['Lock and Election', [...LEASE_OPTIONS, 'client']],
+  ['acquire() and withLock()', ['timeoutMs']],
+  ['acquire(), tryAcquire(), withLock(), run() and observe()', ['signal']],
+  ['stepDown()', ['cooldownMs']],
+  ['check()', ['toleranceMs']],
+];
+
 /**
  * @param known further options of the caller, accepted as they are
  * @throws InvalidOptionError naming option, value and bound
@@ -77,10 +106,15 @@ export function resolveOptions(
   given: LeaseOptions,
   known: readonly string[] = ['client'],
 ): ResolvedOptions {
-  const names = [...Object.keys(defaults), 'namespace', 'identity', ...known];
+  const names = [...LEASE_OPTIONS, ...known];
   rejectUnknown(given, names);
   const set = Object.entries(given).filter(([, value]) => value !== undefined);
-  const options = { ...defaults, ...Object.fromEntries(set) } as ResolvedOptions;
+  const { leaseDurationMs = defaults.leaseDurationMs } = given;
+  const following = {
+    renewIntervalMs: follow(leaseDurationMs, FOLLOWING.renewIntervalMs),
+    marginMs: follow(leaseDurationMs, FOLLOWING.marginMs),
+  };
+  const options = { ...defaults, ...following, ...Object.fromEntries(set) } as ResolvedOptions;
   checkTimings(options);
   checkMetadata(options);
   for (const flag of ['deleteOnRelease', 'trustServerClock', 'keepProcessAlive'] as const) {
@@ -91,6 +125,11 @@ export function resolveOptions(
   return options;
 }
 
+function follow(durationMs: unknown, { least, most }: { least: number; most: number }): number {
+  if (typeof durationMs !== 'number') return least;
+  return Math.min(Math.max(Math.floor(durationMs * FOLLOWING.share), least), most);
+}
+
 /** @throws InvalidOptionError */
 export function checkFlag(name: string, value: unknown): void {
   if (typeof value !== 'boolean') fail(name, value, 'must be true or false');
@@ -99,13 +138,48 @@ export function checkFlag(name: string, value: unknown): void {
 /** @throws InvalidOptionError for an option that does not exist, with those that do */
 export function rejectUnknown(given: unknown, names: readonly string[]): void {
   if (!isPlain(given)) {
-    fail('options', describe(given), `must be a plain object with any of ${names.join(', ')}`);
+    fail('options', given, `must be a plain object with any of ${names.join(', ')}`);
   }
   for (const [name, value] of Object.entries(given)) {
-    if (!names.includes(name)) {
-      fail(name, value, `is not an option; there are ${names.join(', ')}`);
-    }
+    if (names.includes(name)) continue;
+    const rule = `is not an option; there are ${names.join(', ')}${hintFor(name, names)}`;
+    // Nothing is known of what it may hold.
+    throw new InvalidOptionError(name, value, rule, { hidden: true });
   }
+}
+
+/** What was probably meant: another spelling, or another place. */
+function hintFor(name: string, names: readonly string[]): string {
+  const similar = names.find((known) => isSimilar(name, known));
+  if (similar !== undefined) return ` (did you mean ${similar}?)`;
+  for (const [place, options] of PLACES) {
+    const option = options.find((known) => isSimilar(name, known));
+    if (option !== undefined) return ` (${option} is an option of ${place})`;
+  }
+  return '';
+}
+
+/** A slip or two apart, or written with other capitals. */
+function isSimilar(given: string, known: string): boolean {
+  const [a, b] = [given.toLowerCase(), known.toLowerCase()];
+  if (Math.abs(a.length - b.length) > MOST_SLIPS) return false;
+  return editDistance(a, b) <= Math.min(MOST_SLIPS, Math.floor(b.length / 4));
+}
+
+const MOST_SLIPS = 2;
+
+/** Letters to insert, remove or replace (Levenshtein). */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, n) => n);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...b].entries()) {
+      const replaced = (row[j] ?? 0) + (letter === other ? 0 : 1);
+      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
 }
 
 /** An object literal, of whatever realm; not, say, an AbortSignal or a client whose braces were forgotten. */
@@ -115,17 +189,12 @@ function isPlain(value: unknown): value is Record<string, unknown> {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-function describe(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  return `an instance of ${value.constructor.name}`;
-}
-
 /** @throws InvalidOptionError unless it is an AbortSignal, of whatever realm, or undefined */
 export function checkSignal(signal: unknown): void {
   if (signal === undefined) return;
   const { aborted, addEventListener } = (signal ?? {}) as Partial<AbortSignal>;
   if (typeof aborted === 'boolean' && typeof addEventListener === 'function') return;
-  fail('signal', describe(signal), 'must be an AbortSignal (the `signal` of an AbortController)');
+  fail('signal', signal, 'must be an AbortSignal (the `signal` of an AbortController)');
 }
 
 /** @throws InvalidOptionError unless it can be called */
@@ -187,6 +256,13 @@ export function checkDuration(option: string, value: unknown): void {
   }
 }
 
+/** @throws InvalidOptionError unless it leaves time to wait; `Infinity` is no limit */
+export function checkTimeout(option: string, value: unknown): void {
+  checkDuration(option, value);
+  if (value === 0)
+    fail(option, value, 'must be more than zero; to try without waiting, call tryAcquire()');
+}
+
 const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const qualifiedPart = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
@@ -217,6 +293,15 @@ export function checkIdentity(identity: unknown): void {
   if (typeof identity !== 'string' || identity.trim() === '' || identity.length > 1_024) {
     fail('identity', identity, 'must be a non-blank string of at most 1024 characters');
   }
+  if (!isWellFormed(identity)) fail('identity', identity, WELL_FORMED);
+}
+
+const WELL_FORMED =
+  'must be well-formed text: a half of a character (a lone surrogate) would not be stored as it is';
+
+/** Half a character: a name that was cut in the middle of an emoji, say. */
+function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
 }
 
 const OWN_ANNOTATIONS = 'sync.metaparticle.io/';
@@ -240,7 +325,8 @@ function checkStrings(option: string, map: Readonly<Record<string, unknown>>): v
     fail(option, map, 'must be an object of strings');
   }
   for (const [key, value] of Object.entries(map)) {
-    if (typeof value !== 'string') fail(option, map, `the value of ${key} must be a string`);
+    if (typeof value !== 'string') fail(option, value, `the value of ${key} must be a string`);
+    if (!isWellFormed(value)) fail(option, value, `the value of ${key} ${WELL_FORMED}`);
     const slash = key.indexOf('/');
     const prefix = key.slice(0, Math.max(slash, 0));
     const name = key.slice(slash + 1);
@@ -260,7 +346,7 @@ function checkOwner(owner: unknown): void {
   if (kind === 'Pod') {
     fail(
       'ownerReferences',
-      owner,
+      kind,
       'must not name a Pod: when it is deleted, so would be a Lease that another pod holds by then; name its Deployment',
     );
   }

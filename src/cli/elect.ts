@@ -29,7 +29,7 @@ export function electCommand(context: Context): Command {
     .addOption(
       new Option('--drain-timeout <duration>', 'the lease is kept so long for a command that ends')
         .argParser(parseDuration)
-        .default(30_000, '30s'),
+        .default(25_000, '25s'),
     )
     .option('--record-events', 'write Kubernetes Events: who became leader, who stopped leading')
     .addHelpText('after', EXAMPLES);

@@ -44,7 +44,7 @@ export interface ElectionCallbacks {
 export interface ElectionOptions extends LeaseOptions, ElectionCallbacks {
   /** The way to the cluster. Default: one client shared by all who name none, made on first use. */
   readonly client?: LeaseClient | undefined;
-  /** How long a callback may go on after `signal`, led and renewed, before belief ends. @defaultValue 30 000 */
+  /** How long a callback may go on after `signal`, led and renewed, before belief ends. @defaultValue 25 000 */
   readonly drainTimeoutMs?: number | undefined;
   /**
    * Write Kubernetes Events about the Lease, as client-go does: who became leader, who stopped leading. Best
@@ -60,7 +60,8 @@ export interface ResolvedElection {
   readonly recordEvents: boolean;
 }
 
-const DRAIN_TIMEOUT_MS = 30_000;
+/** Below the 30 s that a pod has by default to end in, with room for the release. */
+const DRAIN_TIMEOUT_MS = 25_000;
 
 /** @throws InvalidOptionError */
 export function resolveElection(options: ElectionOptions): ResolvedElection {

@@ -12,7 +12,7 @@ import type { Connection } from '../lease/store.js';
 import { keyOf } from '../lease/record.js';
 import type { LeaseView } from '../lease/view.js';
 import {
-  checkDuration,
+  checkTimeout,
   checkFunction,
   checkName,
   checkSignal,
@@ -87,7 +87,7 @@ export class Lock {
   async acquire(options: AcquireOptions = {}): Promise<LockHandle> {
     rejectUnknown(options, ['timeoutMs', 'signal']);
     const { timeoutMs = Infinity, signal } = options;
-    checkDuration('timeoutMs', timeoutMs);
+    checkTimeout('timeoutMs', timeoutMs);
     checkSignal(signal);
     const host = hostOf(this.#getClient());
     const wait = new Wait(host.clock, signals(host, signal), timeoutMs);

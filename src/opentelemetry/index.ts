@@ -37,7 +37,7 @@ export function recordSpans(options: SpanOptions = {}): () => void {
   rejectUnknown(options, ['tracerProvider']);
   const provider = options.tracerProvider ?? trace.getTracerProvider();
   if (typeof (provider as Partial<TracerProvider> | null)?.getTracer !== 'function') {
-    throw new InvalidOptionError('tracerProvider', typeof provider, 'must be a TracerProvider');
+    throw new InvalidOptionError('tracerProvider', provider, 'must be a TracerProvider');
   }
   if (taken.has(provider)) {
     const rule = 'gets these spans already: call recordSpans once per provider';

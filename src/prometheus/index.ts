@@ -38,7 +38,7 @@ export function collectMetrics(options: MetricsOptions = {}): () => void {
   rejectUnknown(options, ['register']);
   const register = options.register ?? prom.register;
   if (typeof (register as Partial<Registry> | null)?.registerMetric !== 'function') {
-    throw new InvalidOptionError('register', typeof register, 'must be a Registry of prom-client');
+    throw new InvalidOptionError('register', register, 'must be a Registry of prom-client');
   }
   if (taken.has(register)) {
     const rule = 'has these metrics already: call collectMetrics once per registry';

@@ -2,8 +2,10 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { InvalidOptionError, LeaseClient, Lock, type LockOptions } from '@metaparticle/sync';
 import fc from 'fast-check';
 import { hostname } from 'node:os';
+import { inspect } from 'node:util';
 import {
   checkDuration,
+  checkTimeout,
   checkIdentity,
   checkName,
   checkNamespace,
@@ -70,7 +72,7 @@ describe('leaseDurationMs', () => {
     ['15000', 'got "15000"'],
     [15_000n, 'got 15000'],
     [null, 'got null'],
-    [[15_000], 'got [15000]'],
+    [[15_000], 'got an array'],
     [() => 15_000, 'got a function'],
   ])('must not be %p', (leaseDurationMs, message) => {
     refused({ leaseDurationMs }, 'leaseDurationMs', message);
@@ -92,6 +94,31 @@ describe('renewIntervalMs and marginMs', () => {
     ['marginMs', NaN, 'whole number'],
   ])('%s must not be %p', (option, value, message) => {
     refused({ [option]: value }, option, message);
+  });
+
+  it.each([
+    [4_000, 1_000, 533],
+    [5_000, 1_000, 666],
+    [10_000, 1_333, 1_333],
+    [15_000, 2_000, 2_000],
+    [30_000, 4_000, 2_000],
+    [120_000, 5_000, 2_000],
+  ])('follow a lease of %d ms', (leaseDurationMs, renewIntervalMs, marginMs) => {
+    expect(resolveOptions({ leaseDurationMs })).toMatchObject({ renewIntervalMs, marginMs });
+  });
+
+  it('follow a lease of any length that is allowed, so that it needs no other option', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 4, max: 100_000 }), (seconds) => {
+        const leaseDurationMs = seconds * 1_000;
+        expect(resolveOptions({ leaseDurationMs })).toMatchObject({ leaseDurationMs });
+      }),
+    );
+  });
+
+  it('are as given where one of them is given, and the other still follows', () => {
+    const options = resolveOptions({ leaseDurationMs: 10_000, marginMs: 3_000 });
+    expect(options).toMatchObject({ marginMs: 3_000, renewIntervalMs: 1_333 });
   });
 
   it('leave room for a missed renewal, to the millisecond', () => {
@@ -153,15 +180,18 @@ describe('renewIntervalMs and marginMs', () => {
 
   it('come with advice that is accepted', () => {
     const lengths = fc.integer({ min: 5, max: 60 }).map((seconds) => seconds * 1_000);
+    const marginMs = 2_000;
     fc.assert(
       fc.property(
         lengths,
         fc.integer({ min: 1_000, max: 90_000 }),
         (leaseDurationMs, renewIntervalMs) => {
-          fc.pre(2 * renewIntervalMs + 1_000 > leaseDurationMs - 2_000);
-          const error = thrown(() => resolveOptions({ leaseDurationMs, renewIntervalMs }));
+          fc.pre(2 * renewIntervalMs + 1_000 > leaseDurationMs - marginMs);
+          const error = thrown(() =>
+            resolveOptions({ leaseDurationMs, renewIntervalMs, marginMs }),
+          );
           const most = /take at most (\d+)/.exec((error as Error).message)?.[1];
-          const advised = { leaseDurationMs, renewIntervalMs: Number(most) };
+          const advised = { leaseDurationMs, renewIntervalMs: Number(most), marginMs };
           expect(resolveOptions(advised)).toMatchObject(advised);
         },
       ),
@@ -212,6 +242,13 @@ describe('namespace and identity', () => {
 
   it.each(['pod-1', 'worker 7 / ü'])('identity may be %j', (identity) => {
     expect(() => checkIdentity(identity)).not.toThrow();
+  });
+
+  it('identity and metadata must be well-formed text', () => {
+    const cut = 'pod-\ud83d';
+    refused({ identity: cut }, 'identity', 'must be well-formed text');
+    refused({ labels: { app: cut } }, 'labels', 'the value of app must be well-formed text');
+    accepted({ identity: 'pod-\ud83d\ude00' });
   });
 
   it.each(['', '  ', '\t', null, 3])('identity must not be %j', (identity) => {
@@ -308,7 +345,7 @@ describe('ownerReferences', () => {
   it('refuses a Pod, and says why and what to name instead', () => {
     const pod = { ...owner, apiVersion: 'v1', kind: 'Pod' };
     const parts = ['must not name a Pod', 'a Lease that another pod holds by then', 'Deployment'];
-    refused({ ownerReferences: [owner, pod] }, 'ownerReferences', ...parts, '"kind":"Pod"');
+    refused({ ownerReferences: [owner, pod] }, 'ownerReferences', ...parts, 'got "Pod"');
   });
 
   it.each(['apiVersion', 'kind', 'name', 'uid'])('needs %s', (field) => {
@@ -341,7 +378,30 @@ describe('switches', () => {
 describe('unknown options', () => {
   it('are named, with those that there are', () => {
     const parts = ['is not an option; there are leaseDurationMs, ', 'keepProcessAlive', 'client'];
-    refused({ leaseDuration: 15_000 }, 'leaseDuration', ...parts, 'got 15000');
+    refused({ leaseDuration: 15_000 }, 'leaseDuration', ...parts, 'got a value of type number');
+  });
+
+  it.each([
+    ['leaseDurationMS', 'did you mean leaseDurationMs?'],
+    ['renewIntervalMss', 'did you mean renewIntervalMs?'],
+    ['kubeConfig', 'kubeConfig is an option of LeaseClient'],
+    ['kubeconfig', 'kubeConfig is an option of LeaseClient'],
+    ['onStartedLeading', 'onStartedLeading is an option of Election'],
+    ['timeoutMs', 'timeoutMs is an option of acquire() and withLock()'],
+  ])('%s: says what was probably meant', (name, hint) => {
+    refused({ [name]: 5 }, name, hint);
+  });
+
+  it('gives no hint where nothing is near', () => {
+    const error = thrown(() => resolveOptions({ colour: 1 } as never));
+    expect((error as Error).message).toMatch(/keepProcessAlive, namespace, identity, client; got/);
+  });
+
+  it('shows nothing of a value that it does not know: it may be a credential', () => {
+    for (const value of ['s3cret', { token: 's3cret' }, ['s3cret']]) {
+      const error = thrown(() => resolveOptions({ token: value } as never));
+      expect(inspect(error) + JSON.stringify(error)).not.toContain('s3cret');
+    }
   });
 
   it.each([null, 5, 'fast'])('options must be an object, not %j', (options) => {
@@ -361,6 +421,13 @@ describe('unknown options', () => {
 describe('durations of calls', () => {
   it.each([0, 0.5, 1, 2 ** 40, Infinity])('may be %d', (ms) => {
     expect(() => checkDuration('timeoutMs', ms)).not.toThrow();
+  });
+
+  it('leave time to wait where they limit a wait', () => {
+    expect(() => checkTimeout('timeoutMs', 1)).not.toThrow();
+    const error = thrown(() => checkTimeout('timeoutMs', 0));
+    const parts = ['must be more than zero', 'call tryAcquire()'];
+    expectError(error, InvalidOptionError, 'ERR_INVALID_OPTION', ...parts);
   });
 
   it.each([-1, NaN, -Infinity, '5', null, 5n])('must not be %p', (ms) => {
