@@ -318,7 +318,7 @@ describe('labels and annotations', () => {
     [{ '/a': 'x' }, 'keys are a name of at most 63 characters'],
     [{ 'a/': 'x' }, 'keys are a name of at most 63 characters'],
     [{ 'Upper.Case/a': 'x' }, 'keys are a name of at most 63 characters'],
-    [['app'], 'must be an object of strings; got ["app"]'],
+    [['app'], 'must be an object of strings; got an array'],
     ['app=web', 'must be an object of strings; got "app=web"'],
     [null, 'must be an object of strings; got null'],
   ])('labels must not be %j', (labels, part) => refused({ labels }, 'labels', part));
