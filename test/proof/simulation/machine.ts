@@ -1,5 +1,5 @@
 import type { Clock, Instant } from '../../../src/lease/clock.js';
-import type { Chance } from './chance.js';
+import type { Prng } from '../../../tools/harness/random.js';
 import type { Schedule } from './schedule.js';
 
 /** What makes one process's time differ from another's. */
@@ -25,7 +25,7 @@ export class Machine implements Clock {
   readonly id: string;
   readonly rate: number;
   readonly #schedule: Schedule;
-  readonly #chance: Chance;
+  readonly #chance: Prng;
   readonly #enter: (machine: Machine, act: () => void) => void;
   readonly #startedAt: number;
   readonly #timers = new Set<object>();
@@ -44,7 +44,7 @@ export class Machine implements Clock {
     incarnation: number,
     { rate, wallAheadMs }: Timekeeping,
     schedule: Schedule,
-    chance: Chance,
+    chance: Prng,
     enter: (machine: Machine, act: () => void) => void,
   ) {
     this.name = name;

@@ -1,6 +1,6 @@
 import type { Route } from '../../../src/lease/kube/connect.js';
 import { NAMESPACE, failure, type Answer, type Api, type Call } from './api.js';
-import type { Chance } from './chance.js';
+import type { Prng } from '../../../tools/harness/random.js';
 import type { Machine } from './machine.js';
 import type { Schedule } from './schedule.js';
 import { Stream, type StreamEnding } from './stream.js';
@@ -24,7 +24,7 @@ export class Network {
   readonly #schedule: Schedule;
   readonly #api: Api;
   readonly #weather: Weather;
-  readonly #chance: Chance;
+  readonly #chance: Prng;
   readonly #count: (what: string) => void;
   readonly #wallsAheadMs: readonly number[];
 
@@ -32,7 +32,7 @@ export class Network {
     schedule: Schedule,
     api: Api,
     weather: Weather,
-    chance: Chance,
+    chance: Prng,
     wallsAheadMs: readonly number[],
     count: (what: string) => void,
   ) {

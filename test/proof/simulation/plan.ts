@@ -1,4 +1,4 @@
-import { Chance } from './chance.js';
+import { Prng } from '../../../tools/harness/random.js';
 import type { Ban } from './network.js';
 import type { StreamEnding } from './stream.js';
 import type { Outage, Window } from './weather.js';
@@ -102,7 +102,7 @@ const TIMINGS: readonly Timings[] = [
 const LONG = 0.1;
 
 export function planOf(seed: number, options: PlanOptions = {}): Plan {
-  const chance = new Chance(seed);
+  const chance = new Prng(seed);
   const timings = chance.pick(TIMINGS);
   const { leaseDurationMs } = timings;
   const lastsMs = lengthOf(chance, timings);
@@ -118,13 +118,13 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
 }
 
 /** Many short runs find more than few long ones; but some things take their time. */
-function lengthOf(chance: Chance, { leaseDurationMs }: Timings): number {
+function lengthOf(chance: Prng, { leaseDurationMs }: Timings): number {
   if (chance.is(LONG)) return chance.whole(25_000, 60_000);
   return Math.round(leaseDurationMs * chance.between(1, 2.5));
 }
 
 interface Scene {
-  readonly chance: Chance;
+  readonly chance: Prng;
   readonly timings: Timings;
   readonly processes: readonly ProcessPlan[];
   readonly locks: readonly string[];
@@ -132,7 +132,7 @@ interface Scene {
 }
 
 function processesOf(
-  chance: Chance,
+  chance: Prng,
   { leaseDurationMs, marginMs }: Timings,
   { beyond = false, rival }: PlanOptions,
 ): ProcessPlan[] {
@@ -218,7 +218,7 @@ function weather(window: Pick<Window, 'leg' | 'trouble'>): FaultMaker {
 }
 
 /** What lasts ends before faults stop. */
-function lasting(chance: Chance, timings: Timings, left: number): number {
+function lasting(chance: Prng, timings: Timings, left: number): number {
   return Math.min(left, chance.pick([200, 1_500, 4_000, 1.5 * timings.leaseDurationMs]));
 }
 

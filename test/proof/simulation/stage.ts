@@ -1,6 +1,6 @@
 import type { Violate } from './ledger.js';
 import type { Network } from './network.js';
-import type { Chance } from './chance.js';
+import type { Prng } from '../../../tools/harness/random.js';
 import type { Plan } from './plan.js';
 import type { Schedule } from './schedule.js';
 import type { Witness } from './witness.js';
@@ -9,7 +9,7 @@ import type { Witness } from './witness.js';
 export interface Stage {
   readonly plan: Plan;
   readonly schedule: Schedule;
-  readonly chance: Chance;
+  readonly chance: Prng;
   readonly network: Network;
   readonly witness: Witness;
   tell(line: string): void;

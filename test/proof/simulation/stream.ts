@@ -1,5 +1,5 @@
 import { lineOf, type Api } from './api.js';
-import type { Chance } from './chance.js';
+import type { Prng } from '../../../tools/harness/random.js';
 import type { Machine } from './machine.js';
 import type { Schedule } from './schedule.js';
 import type { Weather } from './weather.js';
@@ -11,7 +11,7 @@ export type StreamEnding = 'closed' | 'reset' | 'gone' | 'dead';
 interface World {
   readonly schedule: Schedule;
   readonly weather: Weather;
-  readonly chance: Chance;
+  readonly chance: Prng;
   readonly api: Api;
 }
 

@@ -1,4 +1,4 @@
-import type { Chance } from './chance.js';
+import type { Prng } from '../../../tools/harness/random.js';
 
 /** What may happen to a message on its way. */
 export type Trouble =
@@ -76,7 +76,7 @@ export class Weather {
   }
 
   /** The trouble that befalls a message of now, if any. */
-  roll(process: string, leg: Leg, chance: Chance): Window | null {
+  roll(process: string, leg: Leg, chance: Prng): Window | null {
     for (const window of this.#windows) {
       if (window.leg !== leg || (window.process ?? process) !== process) continue;
       if (!chance.is(window.chance)) continue;

@@ -1,5 +1,5 @@
 import type { EventMessage } from '@metaparticle/sync';
-import type { Belief, GuardedWrite } from '../history/history.js';
+import type { Belief, GuardedWrite } from '../../../tools/harness/history/history.js';
 import type { Ledger, Violate } from './ledger.js';
 import type { Machine } from './machine.js';
 import type { Plan } from './plan.js';

@@ -1,10 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { diagnosticsChannels, type EventMessage } from '@metaparticle/sync';
-import type { OutsiderWrite } from '../history/history.js';
-import { judge } from '../history/judge.js';
+import type { OutsiderWrite } from '../../../tools/harness/history/history.js';
+import { check } from '../../../tools/harness/history/checker.js';
 import { Api, type Change, type LeaseObject } from './api.js';
 import { DRAIN_TIMEOUT_MS } from './campaign.js';
-import { Chance } from './chance.js';
+import { Prng } from '../../../tools/harness/random.js';
 import { borrowGlobals, settled } from './globals.js';
 import { Ledger, holderOf, type Violation } from './ledger.js';
 import { Machine } from './machine.js';
@@ -49,7 +49,7 @@ export async function run(plan: Plan, options: RunOptions = {}): Promise<Outcome
 class World implements Stage {
   readonly plan: Plan;
   readonly schedule = new Schedule();
-  readonly chance: Chance;
+  readonly chance: Prng;
   readonly network: Network;
   readonly witness: Witness;
   readonly #options: RunOptions;
@@ -73,7 +73,7 @@ class World implements Stage {
   constructor(plan: Plan, options: RunOptions) {
     this.plan = plan;
     this.#options = options;
-    this.chance = new Chance(plan.seed ^ 0x5eed);
+    this.chance = new Prng(plan.seed ^ 0x5eed);
     const { leaseDurationMs, marginMs } = plan.timings;
     const count = (what: string): void => this.count(what);
     const violate = (promise: string, what: string): void => this.violate(promise, what);
@@ -328,7 +328,7 @@ class World implements Stage {
     const slowest = Math.min(...this.plan.processes.map(({ rate }) => rate));
     const { beliefs, writes } = this.witness;
     const history = { beliefs, writes, outsiders: this.#outsiders };
-    const found = judge(history, { beliefMs: (leaseDurationMs - marginMs) / slowest });
+    const found = check(history, { beliefMs: (leaseDurationMs - marginMs) / slowest });
     const overlaps = found.overlaps.filter(({ excusedBy }) => excusedBy === null);
     if (this.#options.mayOverlap !== true) {
       for (const { what } of overlaps) this.violate('1', what);

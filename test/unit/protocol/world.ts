@@ -18,6 +18,7 @@ import type {
 import { nextStep } from '../../../src/lease/protocol/step.js';
 import type { Change, Lease } from '../../../src/lease/record.js';
 import { at, leaseWith, terms } from '../../../tools/harness/protocol/fixtures.js';
+import { seededRandom as random } from '../../../tools/harness/random.js';
 
 type Doing = Exclude<Step, { do: 'wait' | 'end' | 'fail' | 'yield' }>;
 
@@ -57,16 +58,7 @@ export interface Options {
   readonly wallStandsStill: boolean;
 }
 
-/** Mulberry32: small, and good enough to shuffle a story. */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
+export { seededRandom as random } from '../../../tools/harness/random.js';
 
 export class World {
   readonly story: string[] = [];

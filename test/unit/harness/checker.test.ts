@@ -1,7 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Belief, GuardedWrite, History, OutsiderWrite } from './history.js';
-import { faults, judge } from './judge.js';
+import { check, violations } from '../../../tools/harness/history/checker.js';
+import type {
+  Belief,
+  GuardedWrite,
+  History,
+  OutsiderWrite,
+} from '../../../tools/harness/history/history.js';
 
 const limits = { beliefMs: 10 };
 const none: History = { beliefs: [], writes: [], outsiders: [] };
@@ -18,84 +23,84 @@ function deleted(at: number, lock = 'l'): OutsiderWrite {
   return { lock, at, what: 'deleted' };
 }
 
-function judged(...beliefs: Belief[]) {
-  return judge({ ...none, beliefs }, limits);
+function checked(...beliefs: Belief[]) {
+  return check({ ...none, beliefs }, limits);
 }
 
-describe('overlaps', () => {
-  it('are none where one ends as the other begins', () => {
-    expect(faults(judged(belief('a', 1, 0, 5), belief('b', 2, 5, 9)))).toEqual([]);
+describe('overlapping beliefs', () => {
+  it('do not exist where one ends as the other begins', () => {
+    expect(violations(checked(belief('a', 1, 0, 5), belief('b', 2, 5, 9)))).toEqual([]);
   });
 
-  it('are found, with who and for how long', () => {
-    const { overlaps, tokens } = judged(belief('a', 1, 0, 5), belief('b', 2, 4, 9));
+  it('are found, with both processes and the duration', () => {
+    const { overlaps, tokens } = checked(belief('a', 1, 0, 5), belief('b', 2, 4, 9));
     expect(overlaps).toMatchObject([{ durationMs: 1, from: 4, until: 5, excusedBy: null }]);
     expect(overlaps[0]?.what).toBe('l: both a (token 1) and b (token 2) believed for 1 ms from 4');
     expect(tokens).toEqual([]);
   });
 
-  it('are found behind a shorter belief, and inside one', () => {
-    const { overlaps } = judged(belief('a', 1, 0, 20), belief('b', 2, 2, 3), belief('c', 3, 7, 9));
+  it('are found after a shorter belief, and inside a longer one', () => {
+    const { overlaps } = checked(belief('a', 1, 0, 20), belief('b', 2, 2, 3), belief('c', 3, 7, 9));
     expect(overlaps.map(({ b }) => b.process)).toEqual(['b', 'c']);
   });
 
-  it('within one process count as well, but not the parts of one term', () => {
-    expect(judged(belief('a', 1, 0, 5), belief('a', 2, 4, 9)).overlaps).toHaveLength(1);
-    expect(faults(judged(belief('a', 1, 0, 5), belief('a', 1, 4, 9)))).toEqual([]);
+  it('count within one process too, except for the parts of one term', () => {
+    expect(checked(belief('a', 1, 0, 5), belief('a', 2, 4, 9)).overlaps).toHaveLength(1);
+    expect(violations(checked(belief('a', 1, 0, 5), belief('a', 1, 4, 9)))).toEqual([]);
   });
 
-  it('of different locks are none', () => {
-    expect(faults(judged(belief('a', 1, 0, 5), belief('b', 1, 0, 5, 'm')))).toEqual([]);
+  it('in different locks are allowed', () => {
+    expect(violations(checked(belief('a', 1, 0, 5), belief('b', 1, 0, 5, 'm')))).toEqual([]);
   });
 
-  it('of an empty stretch are none', () => {
-    expect(judged(belief('a', 1, 0, 9), belief('b', 2, 4, 4)).overlaps).toEqual([]);
+  it('need an interval that is not empty', () => {
+    expect(checked(belief('a', 1, 0, 9), belief('b', 2, 4, 4)).overlaps).toEqual([]);
   });
 });
 
-describe('an outsider', () => {
+describe('a write of an outsider', () => {
   const beliefs = [belief('a', 1, 0, 12), belief('b', 2, 5, 30)];
   const excuse = (outsiders: OutsiderWrite[]) =>
-    judge({ ...none, beliefs, outsiders }, limits).overlaps[0]?.excusedBy ?? null;
+    check({ ...none, beliefs, outsiders }, limits).overlaps[0]?.excusedBy ?? null;
 
-  it('excuses what lies within one belief of his write', () => {
+  it('excuses an overlap that lies within one belief after it', () => {
     expect(excuse([deleted(2)])).toEqual(deleted(2));
-    expect(faults(judge({ ...none, beliefs, outsiders: [deleted(2)] }, limits))).toEqual([]);
+    expect(violations(check({ ...none, beliefs, outsiders: [deleted(2)] }, limits))).toEqual([]);
   });
 
-  it('excuses nothing that began before, lasts longer or is about another lock', () => {
+  it('does not excuse an overlap that began earlier, lasts longer or is about another lock', () => {
     expect(excuse([deleted(6)])).toBeNull();
     expect(excuse([deleted(1)])).toBeNull();
     expect(excuse([deleted(2, 'm')])).toBeNull();
   });
 
-  it('excuses one who learns late of a claim that was undone', () => {
+  it('excuses a process that learns late of a claim that was undone', () => {
     const late = [belief('b', 2, 5, 6), belief('a', 1, 7, 8)];
-    expect(judge({ ...none, beliefs: late }, limits).tokens).toHaveLength(1);
-    expect(judge({ ...none, beliefs: late, outsiders: [deleted(4)] }, limits).tokens).toEqual([]);
+    expect(check({ ...none, beliefs: late }, limits).tokens).toHaveLength(1);
+    expect(check({ ...none, beliefs: late, outsiders: [deleted(4)] }, limits).tokens).toEqual([]);
   });
 
-  it('excuses no token that is given twice', () => {
+  it('does not excuse a token that is given twice', () => {
     const twice = [belief('b', 2, 5, 6), belief('a', 2, 7, 8)];
-    const { tokens } = judge({ ...none, beliefs: twice, outsiders: [deleted(4)] }, limits);
+    const { tokens } = check({ ...none, beliefs: twice, outsiders: [deleted(4)] }, limits);
     expect(tokens).toEqual(['l: a (token 2) began at 7 after b (token 2) at 5']);
   });
 });
 
 describe('tokens', () => {
-  it('that shrink are found, also behind a third', () => {
-    expect(judged(belief('a', 5, 0, 1), belief('b', 4, 2, 3)).tokens).toEqual([
+  it('that shrink are found, also when a third belief lies between', () => {
+    expect(checked(belief('a', 5, 0, 1), belief('b', 4, 2, 3)).tokens).toEqual([
       'l: b (token 4) began at 2 after a (token 5) at 0',
     ]);
-    const three = judged(belief('a', 5, 0, 1), belief('b', 3, 2, 3), belief('c', 4, 4, 5));
+    const three = checked(belief('a', 5, 0, 1), belief('b', 3, 2, 3), belief('c', 4, 4, 5));
     expect(three.tokens).toHaveLength(2);
   });
 });
 
 describe('the register', () => {
-  const register = (...writes: GuardedWrite[]) => judge({ ...none, writes }, limits).register;
+  const register = (...writes: GuardedWrite[]) => check({ ...none, writes }, limits).register;
 
-  it('may take a token again, and refuse a lower one', () => {
+  it('may accept a token again and reject a lower one', () => {
     expect(register(write('a', 1, 0), write('a', 1, 1), write('b', 2, 2))).toEqual([]);
     expect(register(write('b', 2, 2), write('a', 1, 3, false))).toEqual([]);
   });
@@ -113,7 +118,7 @@ describe('the register', () => {
     expect(register(write('a', 1, 2), write('b', 1, 3, false))).toHaveLength(1);
   });
 
-  it('orders nothing within one moment', () => {
+  it('may see writes of the same moment in any order', () => {
     expect(register(write('b', 2, 2), write('a', 1, 2))).toEqual([]);
     expect(register(write('b', 2, 2), write('a', 1, 2, false))).toEqual([]);
   });
@@ -121,7 +126,7 @@ describe('the register', () => {
 
 const processes = fc.constantFrom('a', 'b', 'c');
 
-/** One after the other, each writing with its token while it believes. */
+/** One belief after the other, each with a write under its token. */
 const sequential = fc
   .array(
     fc.record({ process: processes, pause: fc.nat(9), length: fc.integer({ min: 1, max: 9 }) }),
@@ -138,7 +143,7 @@ const sequential = fc
     return { ...none, beliefs, writes };
   });
 
-/** Anything at all, good or bad. */
+/** Good or bad. */
 const any = fc.record({
   beliefs: fc.array(
     fc
@@ -155,16 +160,16 @@ const any = fc.record({
   outsiders: fc.array(fc.nat(20).map((at) => deleted(at))),
 });
 
-describe('histories of any kind', () => {
-  it('are good when all takes turns', () => {
+describe('random histories', () => {
+  it('are good when the processes take turns', () => {
     fc.assert(
       fc.property(sequential, (history) => {
-        expect(faults(judge(history, limits))).toEqual([]);
+        expect(violations(check(history, limits))).toEqual([]);
       }),
     );
   });
 
-  it('are found bad when one believes too long', () => {
+  it('are bad when one belief lasts too long', () => {
     fc.assert(
       fc.property(sequential, fc.nat(), (history, pick) => {
         const { beliefs } = history;
@@ -172,7 +177,7 @@ describe('histories of any kind', () => {
         const n = pick % (beliefs.length - 1);
         const until = (beliefs[n + 1]?.from ?? 0) + 0.5;
         const planted = beliefs.map((one, index) => (index === n ? { ...one, until } : one));
-        const { overlaps } = judge({ ...history, beliefs: planted }, limits);
+        const { overlaps } = check({ ...history, beliefs: planted }, limits);
         expect(overlaps.map(({ a, b }) => [a.token, b.token])).toEqual([
           [BigInt(n + 1), BigInt(n + 2)],
         ]);
@@ -180,7 +185,7 @@ describe('histories of any kind', () => {
     );
   });
 
-  it('are judged alike in whatever order they are told', () => {
+  it('give the same findings in any order', () => {
     const shuffled = any.chain((history) =>
       fc.tuple(
         fc.constant(history),
@@ -195,7 +200,7 @@ describe('histories of any kind', () => {
     );
     fc.assert(
       fc.property(shuffled, ([history, other]) => {
-        expect(judge(other, limits)).toEqual(judge(history, limits));
+        expect(check(other, limits)).toEqual(check(history, limits));
       }),
     );
   });
