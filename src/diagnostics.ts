@@ -18,6 +18,8 @@ export interface AttemptMessage {
   readonly identity: string;
   /** Random; tells attempts at one lease apart. */
   readonly nonce: string;
+  /** When, by the monotonic clock of the client: milliseconds, as `performance.now()` has them. */
+  readonly at: number;
   /** The protocol's own values, for logs and replay. Their shape may change in any release. */
   readonly detail: unknown;
 }
@@ -60,16 +62,32 @@ export interface Subject {
 const steps = channel(diagnosticsChannels.step);
 const events = channel(diagnosticsChannels.event);
 
-/** Who is told of everything. */
+/** A {@link StepMessage} with what its detail is in this version. */
+export interface DetailedStep extends StepMessage {
+  readonly detail: { readonly step: Step; readonly state: State };
+}
+
+/** An {@link EventMessage} with what its detail is in this version. */
+export interface DetailedEvent extends EventMessage {
+  readonly detail: { readonly event: Event; readonly before: State; readonly after: State };
+}
+
+/** Receives everything that is published. */
 export interface DiagnosticsListener {
-  step(message: StepMessage): void;
-  event(message: EventMessage): void;
+  step(message: DetailedStep): void;
+  event(message: DetailedEvent): void;
+}
+
+/** The parts of a message's `lease`. A namespace has no slash in it. */
+export function namesOf(lease: string): { readonly namespace: string; readonly name: string } {
+  const [namespace = '', name = ''] = lease.split('/');
+  return { namespace, name };
 }
 
 /** Tells the listener from now on, until the returned function is called. */
 export function listen(listener: DiagnosticsListener): () => void {
-  const onStep = (message: unknown): void => listener.step(message as StepMessage);
-  const onEvent = (message: unknown): void => listener.event(message as EventMessage);
+  const onStep = (message: unknown): void => listener.step(message as DetailedStep);
+  const onEvent = (message: unknown): void => listener.event(message as DetailedEvent);
   subscribe(diagnosticsChannels.step, onStep);
   subscribe(diagnosticsChannels.event, onEvent);
   return () => {
@@ -83,6 +101,7 @@ export function publishStep(
   subject: Subject,
   step: Exclude<Step, { do: 'wait' | 'end' }>,
   state: State,
+  at: number,
 ): void {
   if (!steps.hasSubscribers) return;
   const { key, identity, nonce } = subject;
@@ -92,25 +111,33 @@ export function publishStep(
     lease: keyOf(key),
     identity,
     nonce,
+    at,
     step: step.do,
     intent,
     detail,
-  } satisfies StepMessage);
+  } satisfies DetailedStep);
 }
 
 /** As {@link publishStep}. */
-export function publishEvent(subject: Subject, event: Event, before: State, after: State): void {
+export function publishEvent(
+  subject: Subject,
+  event: Event,
+  before: State,
+  after: State,
+  at: number,
+): void {
   if (!events.hasSubscribers) return;
   const { key, identity, nonce } = subject;
   events.publish({
     lease: keyOf(key),
     identity,
     nonce,
+    at,
     event: event.type,
     before: before.kind,
     after: after.kind,
     verdict: 'verdict' in event ? event.verdict.kind : null,
     token: after.kind === 'holding' ? after.token : null,
     detail: { event, before, after },
-  } satisfies EventMessage);
+  } satisfies DetailedEvent);
 }

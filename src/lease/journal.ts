@@ -24,12 +24,12 @@ export class Journal {
   }
 
   step(step: Exclude<Step, { do: 'wait' | 'end' }>, state: State, now: Instant): void {
-    publishStep(this.#subject, step, state);
+    publishStep(this.#subject, step, state, now.monotonic);
     if (log.enabled) this.#write(`does ${describe(step)}`, { now, step });
   }
 
   event(event: Event, before: State, after: State, now: Instant): void {
-    publishEvent(this.#subject, event, before, after);
+    publishEvent(this.#subject, event, before, after, now.monotonic);
     if (!log.enabled) return;
     const title = `${event.type}: ${before.kind} -> ${after.kind}`;
     // The step that was begun stands in the line before.

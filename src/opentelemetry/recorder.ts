@@ -6,8 +6,13 @@ import {
   type Span,
   type Tracer,
 } from '@opentelemetry/api';
-import type { DiagnosticsListener, EventMessage, StepMessage } from '../diagnostics.js';
-import type { Event, State, Step } from '../lease/protocol/state.js';
+import {
+  namesOf,
+  type DetailedEvent,
+  type DetailedStep,
+  type DiagnosticsListener,
+} from '../diagnostics.js';
+import type { Event, State } from '../lease/protocol/state.js';
 
 const PREFIX = 'metaparticle.sync';
 
@@ -19,7 +24,10 @@ interface Attempt {
   hold: Span | null;
 }
 
-/** Turns what is published of attempts into spans. Knows attempts from their first message to their end. */
+/**
+ * Turns what is published of attempts into spans. Knows attempts from their first message to their end. Spans begin and
+ * end when the messages come, by the tracer's clock, so that they line up with the spans of other libraries.
+ */
 export class SpanRecorder implements DiagnosticsListener {
   readonly #tracer: Tracer;
   readonly #attempts = new Map<string, Attempt>();
@@ -28,8 +36,8 @@ export class SpanRecorder implements DiagnosticsListener {
     this.#tracer = tracer;
   }
 
-  step(message: StepMessage): void {
-    const { step, state } = message.detail as { readonly step: Step; readonly state: State };
+  step(message: DetailedStep): void {
+    const { step, state } = message.detail;
     const acquire = this.#attemptOf(message, state)?.acquire;
     if (acquire === undefined) return;
     if (step.do === 'yield') acquire.setAttribute(`${PREFIX}.outcome`, 'busy');
@@ -39,12 +47,8 @@ export class SpanRecorder implements DiagnosticsListener {
     acquire.setStatus({ code: SpanStatusCode.ERROR, message: text });
   }
 
-  event(message: EventMessage): void {
-    const { event, before, after } = message.detail as {
-      readonly event: Event;
-      readonly before: State;
-      readonly after: State;
-    };
+  event(message: DetailedEvent): void {
+    const { event, before, after } = message.detail;
     const attempt = this.#attemptOf(message, before);
     if (attempt === null) return;
     remark(attempt.hold ?? attempt.acquire, event);
@@ -71,14 +75,14 @@ export class SpanRecorder implements DiagnosticsListener {
     acquire.end();
   }
 
-  /** `null` for a term that was under way before anybody listened. */
+  /** `null` for a term that was under way before the recorder listened. */
   #attemptOf(
-    { lease, identity, nonce }: StepMessage | EventMessage,
+    { lease, identity, nonce }: DetailedStep | DetailedEvent,
     { kind }: State,
   ): Attempt | null {
     const known = this.#attempts.get(nonce);
     if (known !== undefined || kind !== 'seeking') return known ?? null;
-    const [namespace = '', name = ''] = lease.split('/');
+    const { namespace, name } = namesOf(lease);
     const attributes = {
       'k8s.namespace.name': namespace,
       [`${PREFIX}.lease`]: name,

@@ -17,7 +17,7 @@ import { listen } from '../diagnostics.js';
 import { InvalidOptionError } from '../errors.js';
 import { rejectUnknown } from '../options.js';
 import { metricsIn } from './metrics.js';
-import { Recorder } from './recorder.js';
+import { MetricsRecorder } from './recorder.js';
 
 /** For {@link collectMetrics}. */
 export interface MetricsOptions {
@@ -44,7 +44,7 @@ export function collectMetrics(options: MetricsOptions = {}): () => void {
     const rule = 'has these metrics already: call collectMetrics once per registry';
     throw new InvalidOptionError('register', 'a registry', rule);
   }
-  const recorder = new Recorder(metricsIn(register));
+  const recorder = new MetricsRecorder(metricsIn(register));
   taken.add(register);
   return listen(recorder);
 }

@@ -92,7 +92,7 @@ export const bad: readonly Case[] = [
     ],
   ],
   [
-    'only the clock and the edge know time',
+    'only the clock knows time',
     {
       'src/lock/lock.ts': [
         'export const a = () => [Date.now(), performance.now(), setInterval(f, 1)];',
@@ -101,8 +101,14 @@ export const bad: readonly Case[] = [
         "import { hostname, uptime } from 'node:os';",
         'export const c = process.hrtime.bigint();',
       ].join('\n'),
+      'src/lease/kube/k.ts': [
+        'export const d = [new Date(), new Date(...a), Date(), new F(Date)];',
+        'export type E = typeof Date;',
+      ].join('\n'),
     },
     [
+      ...Array<string>(4).fill('src/lease/kube/k.ts:1 uses Date'),
+      'src/lease/kube/k.ts:2 uses Date',
       'src/lock/lock.ts:1 uses Date',
       'src/lock/lock.ts:1 uses performance',
       'src/lock/lock.ts:1 uses setInterval',
@@ -188,7 +194,9 @@ export const good: Record<string, string> = {
     "import { uptime } from 'node:os';\nexport const c = [Date.now(), uptime()];",
   [protocol]:
     "import type { c } from '../clock.js';\nexport const s = (a: typeof c) => Math.max(...a, 1);",
-  'src/lease/kube/k.ts': "export const load = () => import('@kubernetes/client-node');",
+  'src/lease/kube/k.ts':
+    "export const load = () => import('@kubernetes/client-node');\n" +
+    'export const t = (a: Date) => [new Date(5), a, Date.parse(b), Date.UTC(2030)];',
   'src/lease/keeper.ts': 'export const k = (now: I, f: F) => (f(now) > 1 ? now.elapsed : 2);',
   'src/lock/lock.ts': "import { hostname } from 'node:os';\nexport const h = hostname();",
   'src/diagnostics.ts': longFunction(40),

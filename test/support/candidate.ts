@@ -1,7 +1,6 @@
 import { Election } from '@metaparticle/sync';
-import type { ElectionOptions, Leading, StopReason } from '@metaparticle/sync';
+import type { ElectionOptions, LeaseClient, Leading, StopReason } from '@metaparticle/sync';
 import { quick } from './cluster.js';
-import type { SocketCluster } from './cluster.js';
 
 export interface Candidate {
   readonly election: Election;
@@ -14,9 +13,14 @@ export interface Candidate {
   run(): Promise<void>;
 }
 
-/** One candidate in a process of its own, with quick timings, and all that it was told. */
+/** A cluster of either kind. */
+interface Clients {
+  client(options: { readonly identity: string }): LeaseClient;
+}
+
+/** One candidate in a process of its own, with quick timings, and all that its callbacks were called with. */
 export function candidate(
-  world: SocketCluster,
+  cluster: Clients,
   identity: string,
   over: Partial<ElectionOptions> = {},
 ): Candidate {
@@ -24,7 +28,7 @@ export function candidate(
   const stopped: StopReason[] = [];
   const leaders: (string | null)[] = [];
   const election = new Election('crown', {
-    client: over.client ?? world.client({ identity }),
+    client: over.client ?? cluster.client({ identity }),
     ...quick,
     onStartedLeading: (leading) => void terms.push(leading),
     onStoppedLeading: (reason) => stopped.push(reason),

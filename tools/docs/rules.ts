@@ -115,19 +115,37 @@ function member(node: ts.Node): string | undefined {
   return ts.isStringLiteralLike(key) ? `${expression.getText()}.${key.text}` : undefined;
 }
 
-function* namesIn(file: ts.SourceFile, names: readonly string[]): Generator<string> {
+function* namesIn(
+  file: ts.SourceFile,
+  names: readonly string[],
+  isHarmless: (name: ts.Identifier) => boolean = () => false,
+): Generator<string> {
   for (const node of walk(file)) {
     const isNamed = ts.isIdentifier(node) && names.includes(node.text) && isReference(node);
-    if (isNamed) yield at(node, `uses ${node.text}`);
+    if (isNamed && !isHarmless(node)) yield at(node, `uses ${node.text}`);
     const path = member(node);
     if (path !== undefined && names.includes(path)) yield at(node, `uses ${path}`);
   }
 }
 
-/** Outside of these files nobody reads a clock or makes a timer. */
+/** `Date` as a type, or where it puts one form of a time into another: neither asks what time it is. */
+function isConversion(name: ts.Identifier): boolean {
+  const { parent, text } = name;
+  if (text !== 'Date') return false;
+  if (ts.isNewExpression(parent) && parent.expression === name) {
+    const [first] = parent.arguments ?? [];
+    return first !== undefined && !ts.isSpreadElement(first);
+  }
+  return (
+    ts.isTypeReferenceNode(parent) || ['Date.parse', 'Date.UTC'].includes(member(parent) ?? '')
+  );
+}
+
+/** No other file than these reads a clock or makes a timer. */
 export function time(sources: Sources, allowedIn: readonly string[]): string[] {
   return except(sources, allowedIn).flatMap((file) => {
-    const names = [...namesIn(file, [...CLOCKS_AND_TIMERS, ...TIME_MEMBERS, 'globalThis'])];
+    const banned = [...CLOCKS_AND_TIMERS, ...TIME_MEMBERS, 'globalThis'];
+    const names = [...namesIn(file, banned, isConversion)];
     const modules = [...importsOf(file)].filter(({ specifier, node }) => {
       // Of node:os only the up-time is a clock.
       return (

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { diagnosticsChannels, type EventMessage, type StepMessage } from '@metaparticle/sync';
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { publishEvent, publishStep, type Subject } from '../../../src/diagnostics.js';
-import { SocketCluster } from '../../support/cluster.js';
+import { Cluster } from '../../support/cluster.js';
 
 /** What was published while `act` ran. */
 async function listening(act: () => Promise<void>) {
@@ -29,10 +29,10 @@ describe('diagnostics', () => {
   });
 
   it('tell the whole story of a lock', async () => {
-    await using world = await SocketCluster.start();
+    await using cluster = await Cluster.start();
     let token = 0n;
     const { steps, events } = await listening(async () => {
-      const handle = await world.lock('story').acquire();
+      const handle = await cluster.lock('story').acquire();
       token = handle.fencingToken;
       await handle.release();
     });
@@ -53,11 +53,11 @@ describe('diagnostics', () => {
   });
 
   it('tell how requests ended', async () => {
-    await using world = await SocketCluster.start();
-    world.api.faults.status({ match: { verb: 'get' }, code: 500, times: 1 });
-    world.api.faults.status({ match: { verb: 'create' }, code: 429, times: 1 });
+    await using cluster = await Cluster.start();
+    cluster.api.faults.status({ match: { verb: 'get' }, code: 500, times: 1 });
+    cluster.api.faults.status({ match: { verb: 'create' }, code: 429, times: 1 });
     const { events } = await listening(async () => {
-      await world.lock('story').acquire();
+      await cluster.settled(cluster.lock('story').acquire());
     });
     const answered = events.filter(({ event }) => event === 'answered');
     expect(answered.map(({ verdict }) => verdict)).toEqual(['unknown', 'ok', 'refused', 'ok']);
@@ -65,9 +65,31 @@ describe('diagnostics', () => {
     for (const { verdict } of others) expect(verdict).toBeNull();
   });
 
+  it('say when, by the clock of the client', async () => {
+    await using cluster = await Cluster.start();
+    await cluster.advance(7_000);
+    const { steps, events } = await listening(async () => {
+      const handle = await cluster.lock('timed').acquire();
+      cluster.api.faults.delay({ match: { verb: 'update' }, requestMs: 30, responseMs: 30 });
+      await cluster.advance(1_500);
+      await cluster.settled(handle.release());
+    });
+    expect(steps.map(({ at, intent }) => [at, intent])).toEqual([
+      [7_000, null],
+      [7_000, null],
+      [7_000, 'claim'],
+      [8_000, 'renew'],
+      [8_500, 'vacate'],
+    ]);
+    const settled = events.filter(({ event }) => event === 'settled');
+    // The release is over when the watch tells of it, before its answer comes.
+    expect(settled.map(({ at }) => at)).toEqual([7_000, 8_060]);
+    expect(events.at(-1)).toMatchObject({ at: 8_530, after: 'over' });
+  });
+
   it('say which lease, who, and which attempt', async () => {
-    await using world = await SocketCluster.start();
-    const lock = world.lock('named', { identity: 'pod-7' });
+    await using cluster = await Cluster.start();
+    const lock = cluster.lock('named', { identity: 'pod-7' });
     const { steps, events } = await listening(async () => {
       for (const _ of [1, 2]) await (await lock.acquire()).release();
     });
@@ -78,9 +100,9 @@ describe('diagnostics', () => {
   });
 
   it('tell each event from where the one before it had led', async () => {
-    await using world = await SocketCluster.start();
+    await using cluster = await Cluster.start();
     const { events } = await listening(async () => {
-      const handle = await world.lock('chained').acquire();
+      const handle = await cluster.lock('chained').acquire();
       await handle.release();
     });
     for (const [index, { before }] of events.slice(1).entries()) {
@@ -91,12 +113,12 @@ describe('diagnostics', () => {
   it('are free without a listener: nothing is even looked at', () => {
     const untouchable = new Proxy({} as Subject, {
       get: () => {
-        throw new Error('looked at for nobody');
+        throw new Error('looked at without a listener');
       },
     });
     expect(channel(diagnosticsChannels.step).hasSubscribers).toBe(false);
     const over = { kind: 'over', end: { how: 'withdrawn' } } as const;
-    expect(() => publishStep(untouchable, { do: 'read', why: 'first' }, over)).not.toThrow();
-    expect(() => publishEvent(untouchable, { type: 'tick' }, over, over)).not.toThrow();
+    publishStep(untouchable, { do: 'read', why: 'first' }, over, 0);
+    publishEvent(untouchable, { type: 'tick' }, over, over, 0);
   });
 });

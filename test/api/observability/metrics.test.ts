@@ -1,31 +1,17 @@
-// What a scrape tells after a story, and that dashboard and alerts ask for nothing else.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Election, InvalidOptionError, LeaseClient, Lock } from '@metaparticle/sync';
+// What a scrape shows, and that dashboard and alerts ask for nothing else.
+import { describe, expect, it } from '@jest/globals';
+import { InvalidOptionError } from '@metaparticle/sync';
 import { collectMetrics } from '@metaparticle/sync/prometheus';
 import { loadYaml } from '@kubernetes/client-node';
 import { parser } from '@prometheus-io/lezer-promql';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
-import { startLeaseServer, type LeaseServer } from '../../../src/testing/index.js';
-import { rejection, until } from '../../support/promises.js';
+import { candidate } from '../../support/candidate.js';
+import { Cluster, quickHeldMs } from '../../support/cluster.js';
+import { rejection } from '../../support/promises.js';
 import { codeIn, rowsOf } from '../../../tools/docs/tables.js';
 import { root } from '../../../tools/docs/source.js';
-
-const QUICK = { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 500 };
-
-let api: LeaseServer;
-let client: LeaseClient;
-let other: LeaseClient;
-beforeAll(async () => {
-  api = await startLeaseServer();
-  client = new LeaseClient({ kubeConfig: api.kubeConfig, identity: 'a' });
-  other = new LeaseClient({ kubeConfig: api.kubeConfig, identity: 'b' });
-});
-afterAll(async () => {
-  await Promise.all([client.close(), other.close()]);
-  await api.close();
-});
 
 type Value = (metric: string, labels?: Readonly<Record<string, string>>) => Promise<number>;
 
@@ -41,81 +27,142 @@ function reader(register: Registry): Value {
   };
 }
 
-describe('collectMetrics', () => {
-  it('counts a hand-off: who holds it, for how long one waited, how fast it went', async () => {
-    const register = new Registry();
-    const end = collectMetrics({ register });
-    const value = reader(register);
-    const name = { name: 'passed-on', namespace: 'default' };
-    const first = await new Lock('passed-on', { client, ...QUICK }).acquire();
-    expect(await value('leader_election_master_status', name)).toBe(1);
-    const waiting = new Lock('passed-on', { client: other, ...QUICK }).acquire();
-    await until('a renewal', () => first.remainingMs() < 2_700, 5_000);
-    await until('its answer', () => first.remainingMs() > 2_700, 5_000);
-    await first.release();
-    const second = await waiting;
-    expect(await value('metaparticle_sync_acquire_wait_seconds_count', name)).toBe(2);
-    expect(await value('metaparticle_sync_acquire_wait_seconds_sum', name)).toBeGreaterThan(0.5);
-    // The first one found it absent, made it, and had to learn that it is vacant as well.
-    expect(await value('metaparticle_sync_hand_off_seconds_count', name)).toBe(2);
-    expect(await value('metaparticle_sync_hand_off_seconds_sum', name)).toBeLessThan(0.5);
-    expect(await value('metaparticle_sync_held_seconds_count', name)).toBe(1);
-    expect(await value('metaparticle_sync_renewal_seconds_count', name)).toBe(1);
-    expect(await value('metaparticle_sync_remaining_validity_seconds_count', name)).toBe(1);
-    const validity = await value('metaparticle_sync_remaining_validity_seconds_sum', name);
-    expect(validity).toBeGreaterThan(2);
-    expect(validity).toBeLessThan(2.7);
-    expect(await value('leader_election_master_status', name)).toBe(1);
-    await second.release();
-    expect(await value('leader_election_master_status', name)).toBe(0);
-    expect(await value('leader_election_slowpath_total', name)).toBeNaN();
-    end();
+/** Metrics of their own registry, for as long as the test lasts. */
+function collecting(): { readonly value: Value } & Disposable {
+  const register = new Registry();
+  const end = collectMetrics({ register });
+  return { value: reader(register), [Symbol.dispose]: end };
+}
+
+describe('metrics of a lock that is passed on', () => {
+  /** How often something took how long in all, seconds. */
+  type Sums = (metric: string) => Promise<readonly [count: number, sum: number]>;
+
+  async function passedOn(look: (value: Value, sums: Sums, cluster: Cluster) => Promise<void>) {
+    await using cluster = await Cluster.start();
+    using metrics = collecting();
+    const labels = { name: 'passed-on', namespace: 'default' };
+    const value: Value = (metric) => metrics.value(metric, labels);
+    const sums: Sums = async (metric) => [
+      await value(`${metric}_seconds_count`),
+      await value(`${metric}_seconds_sum`),
+    ];
+    await look(value, sums, cluster);
+  }
+
+  it('say how long each waited, how long it was held, and how fast it was handed over', () =>
+    passedOn(async (value, sums, cluster) => {
+      const first = await cluster.lock('passed-on').acquire();
+      const waiting = cluster.elsewhere('passed-on', 'b').acquire();
+      await cluster.advance(1_500);
+      cluster.api.faults.delay({ match: { verb: 'update' }, requestMs: 40 });
+      await cluster.settled(first.release());
+      const second = await cluster.settled(waiting);
+      // 40 ms until the release lands, and 40 ms more until the claim does.
+      expect(await sums('metaparticle_sync_acquire_wait')).toEqual([2, 1.58]);
+      // The first one found the lease absent, created it, and learned that it is vacant, as well.
+      expect(await sums('metaparticle_sync_hand_off')).toEqual([2, 0.04]);
+      expect(await sums('metaparticle_sync_held')).toEqual([1, 1.5]);
+      await cluster.settled(second.release());
+      expect(await sums('metaparticle_sync_held')).toEqual([2, 1.5]);
+    }));
+
+  it('say whether it is held here', () =>
+    passedOn(async (value, _, cluster) => {
+      const status = 'leader_election_master_status';
+      expect(await value(status)).toBeNaN();
+      const handle = await cluster.lock('passed-on').acquire();
+      expect(await value(status)).toBe(1);
+      await handle.release();
+      expect(await value(status)).toBe(0);
+    }));
+
+  it('say how long renewals took, and how close to the end of the term they were sent', () =>
+    passedOn(async (value, sums, cluster) => {
+      await cluster.lock('passed-on').acquire();
+      cluster.api.faults.delay({ match: { verb: 'update' }, responseMs: 250 });
+      await cluster.advance(3_500);
+      expect(await sums('metaparticle_sync_renewal')).toEqual([3, 0.75]);
+      // Each leaves 1 s after the one before it, from whose departure its credit counts.
+      const validity = (quickHeldMs - 1_000) / 1_000;
+      const [count, sum] = await sums('metaparticle_sync_remaining_validity');
+      expect([count, sum]).toEqual([3, expect.closeTo(3 * validity, 9)]);
+      expect(await value('leader_election_slowpath_total')).toBeNaN();
+    }));
+
+  it('leave out the durations of a term that began before they were collected', async () => {
+    await using cluster = await Cluster.start();
+    const handle = await cluster.lock('early').acquire();
+    using metrics = collecting();
+    const value: Value = (metric) => metrics.value(metric, { name: 'early' });
+    expect(await value('leader_election_master_status')).toBeNaN();
+    await cluster.advance(1_500);
+    expect(await value('leader_election_master_status')).toBe(1);
+    await handle.release();
+    expect(await value('leader_election_master_status')).toBe(0);
+    expect(await value('metaparticle_sync_held_seconds_count')).toBeNaN();
+    expect(await value('metaparticle_sync_acquire_wait_seconds_count')).toBeNaN();
+  });
+});
+
+describe('metrics of what goes wrong', () => {
+  it('count terms lost, by reason', async () => {
+    await using cluster = await Cluster.start();
+    using metrics = collecting();
+    const lost = 'metaparticle_sync_terms_lost_total';
+    const deleted = await cluster.lock('deleted').acquire();
+    cluster.api.leases.delete('default', 'deleted');
+    await cluster.advance(0);
+    expect(deleted.signal.aborted).toBe(true);
+    expect(await metrics.value(lost, { name: 'deleted', reason: 'deleted' })).toBe(1);
+    expect(await metrics.value('leader_election_master_status', { name: 'deleted' })).toBe(0);
+
+    const led = candidate(cluster, 'a');
+    void led.run();
+    await cluster.until('a leader', () => led.election.isLeader());
+    cluster.api.faults.hang();
+    await cluster.advance(quickHeldMs);
+    expect(led.election.isLeader()).toBe(false);
+    expect(await metrics.value(lost, { name: 'crown', reason: 'expired' })).toBe(1);
+    const held = 'metaparticle_sync_held_seconds_sum';
+    expect(await metrics.value(held, { name: 'crown' })).toBe(quickHeldMs / 1_000);
   });
 
-  it('counts losses by reason, refusals by code, conflicts, and interruptions of watches', async () => {
-    const register = new Registry();
-    const end = collectMetrics({ register });
-    const value = reader(register);
-    const lost = 'metaparticle_sync_terms_lost_total';
-    const deleted = await new Lock('deleted', { client, ...QUICK }).acquire();
-    api.leases.delete('default', 'deleted');
-    await until('the loss', () => deleted.signal.aborted, 5_000);
-    expect(await value(lost, { name: 'deleted', reason: 'deleted' })).toBe(1);
-    expect(await value('leader_election_master_status', { name: 'deleted' })).toBe(0);
-
-    const stop = new AbortController();
-    const election = new Election('cut-off', {
-      ...{ client, ...QUICK },
-      onStartedLeading: () => undefined,
-    });
-    const run = election.run({ signal: stop.signal });
-    await until('a leader', () => election.isLeader(), 5_000);
-    const outage = api.faults.hang();
-    await until('the loss', () => !election.isLeader(), 10_000);
-    outage.remove();
-    expect(await value(lost, { name: 'cut-off', reason: 'expired' })).toBe(1);
-    stop.abort();
-    await run;
-
-    api.faults.forbid(({ verb }) => verb === 'create', { times: 1 });
-    const refused = await rejection(new Lock('refused', { client, ...QUICK }).acquire());
+  it('count acquisitions that failed, by code', async () => {
+    await using cluster = await Cluster.start();
+    using metrics = collecting();
+    cluster.api.faults.forbid({ verb: 'create' });
+    const refused = await rejection(cluster.lock('refused').acquire());
     expect(refused).toMatchObject({ code: 'ERR_FORBIDDEN' });
-    const refusals = 'metaparticle_sync_refusals_total';
-    expect(await value(refusals, { name: 'refused', code: 'ERR_FORBIDDEN' })).toBe(1);
-    api.faults.clear();
+    const labels = { name: 'refused', code: 'ERR_FORBIDDEN' };
+    expect(await metrics.value('metaparticle_sync_refusals_total', labels)).toBe(1);
+  });
 
-    const edited = await new Lock('edited', { client, ...QUICK }).acquire();
-    const watch = api.faults.stallWatch();
-    api.leases.edit('default', 'edited', ({ metadata }) => (metadata.labels = { a: 'b' }));
-    await until('a renewal', () => edited.remainingMs() < 2_700, 5_000);
-    await until('its answer', () => edited.remainingMs() > 2_900, 5_000);
-    watch.remove();
-    expect(await value('metaparticle_sync_conflicts_total', { name: 'edited' })).toBe(1);
-    expect(await value('leader_election_slowpath_total', { name: 'edited' })).toBe(1);
-    await edited.release();
-    end();
-  }, 60_000);
+  it('count conflicts, and the reads that they cost a holder', async () => {
+    await using cluster = await Cluster.start();
+    using metrics = collecting();
+    await cluster.lock('edited').acquire();
+    cluster.api.faults.stallWatch();
+    cluster.api.leases.edit('default', 'edited', ({ metadata }) => (metadata.labels = { a: 'b' }));
+    await cluster.advance(1_000);
+    const labels = { name: 'edited' };
+    expect(await metrics.value('metaparticle_sync_conflicts_total', labels)).toBe(1);
+    expect(await metrics.value('leader_election_slowpath_total', labels)).toBe(1);
+  });
 
+  it('count interruptions of watches', async () => {
+    await using cluster = await Cluster.start();
+    using metrics = collecting();
+    await cluster.lock('watched').acquire();
+    await cluster.advance(100);
+    cluster.api.faults.resetWatches();
+    await cluster.advance(100);
+    const breaks = 'metaparticle_sync_watch_interruptions_total';
+    expect(await metrics.value(breaks, { name: 'watched' })).toBe(1);
+  });
+});
+
+describe('collectMetrics', () => {
   it('has the metrics that the page lists, with their types and labels', async () => {
     const register = new Registry();
     collectMetrics({ register })();
@@ -133,12 +180,13 @@ describe('collectMetrics', () => {
     expect(listed.sort()).toEqual(has.sort());
   });
 
-  it('stops when it is ended, and is called once per registry', async () => {
+  it('stops when it is ended, and can be called once per registry', async () => {
     const register = new Registry();
     const end = collectMetrics({ register });
     expect(() => collectMetrics({ register })).toThrow(InvalidOptionError);
     end();
-    await (await new Lock('unheard', { client }).acquire()).release();
+    await using cluster = await Cluster.start();
+    await (await cluster.lock('unheard').acquire()).release();
     expect(await register.metrics()).not.toContain('unheard');
     expect(() => collectMetrics({ registry: register } as never)).toThrow('is not an option');
     expect(() => collectMetrics({ register: {} as never })).toThrow('must be a Registry');

@@ -1,8 +1,8 @@
-// The spans that a story leaves behind.
+// The spans that locks and elections leave behind.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Election, InvalidOptionError, LeaseClient, Lock } from '@metaparticle/sync';
+import { InvalidOptionError } from '@metaparticle/sync';
 import { recordSpans } from '@metaparticle/sync/opentelemetry';
-import { SpanStatusCode, context, trace } from '@opentelemetry/api';
+import { SpanStatusCode, context, trace, type Span } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import {
   BasicTracerProvider,
@@ -12,13 +12,11 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { startLeaseServer, type LeaseServer } from '../../../src/testing/index.js';
-import { rejection, until } from '../../support/promises.js';
+import { candidate } from '../../support/candidate.js';
+import { Cluster } from '../../support/cluster.js';
+import { rejection } from '../../support/promises.js';
 import { codeIn, rowsOf } from '../../../tools/docs/tables.js';
 import { root } from '../../../tools/docs/source.js';
-
-const QUICK = { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 500 };
 
 const exporter = new InMemorySpanExporter();
 const tracerProvider = new BasicTracerProvider({
@@ -26,19 +24,13 @@ const tracerProvider = new BasicTracerProvider({
 });
 const tracer = tracerProvider.getTracer('test');
 
-let api: LeaseServer;
-let client: LeaseClient;
 let end: () => void;
-beforeAll(async () => {
+beforeAll(() => {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  api = await startLeaseServer();
-  client = new LeaseClient({ kubeConfig: api.kubeConfig, identity: 'a' });
   end = recordSpans({ tracerProvider });
 });
 afterAll(async () => {
   end();
-  await client.close();
-  await api.close();
   await tracerProvider.shutdown();
 });
 beforeEach(() => exporter.reset());
@@ -47,16 +39,23 @@ function spans(name: string): ReadableSpan[] {
   return exporter.getFinishedSpans().filter((span) => span.name === name);
 }
 
+function outcomes(): unknown[] {
+  return spans('lease.acquire').map(({ attributes }) => attributes['metaparticle.sync.outcome']);
+}
+
 function traceOf(span: ReadableSpan | undefined): unknown[] {
   return [span?.spanContext().traceId, span?.parentSpanContext?.spanId];
 }
 
-describe('recordSpans', () => {
-  it('makes a span of the way to a lock and of the time it is held, within the one that asked', async () => {
+function within<T>(span: Span, act: () => T): T {
+  return context.with(trace.setSpan(context.active(), span), act);
+}
+
+describe('spans of a lock', () => {
+  it('are one of the way to it and one of the time it is held, within the one that asked', async () => {
+    await using cluster = await Cluster.start();
     const asking = tracer.startSpan('request');
-    const handle = await context.with(trace.setSpan(context.active(), asking), () =>
-      new Lock('traced', { client, ...QUICK }).acquire(),
-    );
+    const handle = await within(asking, () => cluster.lock('traced').acquire());
     const [acquire] = spans('lease.acquire');
     expect(spans('lease.hold')).toEqual([]);
     await handle.release();
@@ -65,7 +64,7 @@ describe('recordSpans', () => {
     const lease = { 'k8s.namespace.name': 'default', 'metaparticle.sync.lease': 'traced' };
     const token = String(handle.fencingToken);
     const attributes = {
-      ...{ ...lease, 'metaparticle.sync.identity': 'a', 'metaparticle.sync.fencing_token': token },
+      ...{ ...lease, 'metaparticle.sync.identity': 'me', 'metaparticle.sync.fencing_token': token },
     };
     expect(acquire?.attributes).toEqual({ ...attributes, 'metaparticle.sync.outcome': 'acquired' });
     expect(hold?.attributes).toEqual(attributes);
@@ -78,67 +77,81 @@ describe('recordSpans', () => {
     expect([acquire?.status.code, hold?.status.code]).toEqual([0, 0]);
   });
 
-  it('says why a term was lost, why an attempt failed, and that others were called off', async () => {
-    const handle = await new Lock('lost', { client, ...QUICK }).acquire();
-    const lock = new Lock('lost', { client, ...QUICK });
-    await rejection(lock.acquire({ timeoutMs: 50 }));
-    await using other = new LeaseClient({ kubeConfig: api.kubeConfig, identity: 'b' });
-    expect(await new Lock('lost', { client: other, ...QUICK }).tryAcquire()).toBeNull();
-    await rejection(new Lock('lost', { client: other, ...QUICK }).acquire({ timeoutMs: 50 }));
-    api.leases.delete('default', 'lost');
-    await until('the loss', () => handle.signal.aborted, 5_000);
+  it('say that an attempt was called off, or gave way', async () => {
+    await using cluster = await Cluster.start();
+    await cluster.lock('busy').acquire();
+    const other = cluster.elsewhere('busy', 'b');
+    expect(await other.tryAcquire()).toBeNull();
+    await cluster.settled(rejection(other.acquire({ timeoutMs: 50 })));
+    expect(outcomes()).toEqual(['acquired', 'busy', 'withdrawn']);
+  });
+
+  it('say why a term was lost', async () => {
+    await using cluster = await Cluster.start();
+    await cluster.lock('lost').acquire();
+    cluster.api.leases.delete('default', 'lost');
+    await cluster.advance(0);
     const [hold] = spans('lease.hold');
     expect(hold?.attributes['metaparticle.sync.loss_reason']).toBe('deleted');
     expect(hold?.status).toEqual({ code: SpanStatusCode.ERROR, message: 'lost: deleted' });
+  });
 
-    const fault = api.faults.forbid(({ verb }) => verb === 'create');
-    const refusal = await rejection(new Lock('refused', { client, ...QUICK }).acquire());
-    fault.remove();
-    await until('all ends', () => spans('lease.acquire').length === 5, 5_000);
-    const outcomes = spans('lease.acquire').map(
-      ({ attributes }) => attributes['metaparticle.sync.outcome'],
-    );
-    expect(outcomes).toEqual(['acquired', 'withdrawn', 'busy', 'withdrawn', 'failed']);
-    const failed = spans('lease.acquire').at(-1);
+  it('say why an attempt failed', async () => {
+    await using cluster = await Cluster.start();
+    cluster.api.faults.forbid({ verb: 'create' });
+    const { message } = (await rejection(cluster.lock('refused').acquire())) as Error;
+    await cluster.advance(0);
+    expect(outcomes()).toEqual(['failed']);
+    const [failed] = spans('lease.acquire');
     expect(failed?.attributes['error.type']).toBe('ERR_FORBIDDEN');
-    const { message } = refusal as Error;
     expect(failed?.status).toEqual({ code: SpanStatusCode.ERROR, message });
   });
 
-  it('has the terms of an election within the span that runs it', async () => {
-    const stop = new AbortController();
-    const election = new Election('led', {
-      ...{ client, ...QUICK },
-      onStartedLeading: () => undefined,
-    });
-    const running = tracer.startActiveSpan('run', (span) => {
-      const run = election.run({ signal: stop.signal });
-      return run.finally(() => span.end());
-    });
-    await until('a leader', () => election.isLeader(), 5_000);
-    await election.stepDown({ cooldownMs: 0 });
-    await until('a leader', () => election.isLeader(), 5_000);
-    stop.abort();
-    await running;
-    const [run] = spans('run');
-    expect(spans('lease.hold').map(traceOf)).toEqual(
-      Array.from({ length: 2 }, () => [run?.spanContext().traceId, run?.spanContext().spanId]),
-    );
-  });
-
-  it('remarks on what is out of the ordinary', async () => {
-    const handle = await new Lock('edited', { client, ...QUICK }).acquire();
-    const watch = api.faults.stallWatch();
+  it('remark on conflicts, unanswered requests and interrupted watches', async () => {
+    await using cluster = await Cluster.start();
+    const { api } = cluster;
+    const handle = await cluster.lock('edited').acquire();
+    await cluster.advance(100);
+    api.faults.resetWatches();
+    await cluster.advance(100);
+    api.faults.stallWatch();
     api.leases.edit('default', 'edited', ({ metadata }) => (metadata.labels = { a: 'b' }));
-    await sleep(300);
-    const before = handle.remainingMs();
-    await until('a renewal', () => handle.remainingMs() > before, 5_000);
-    watch.remove();
-    await handle.release();
+    await cluster.until('the renewal', () => api.requests.count({ verb: 'update' }) === 3);
+    api.faults.hang({ times: 1 });
+    await cluster.advance(2_000);
+    await cluster.settled(handle.release());
     const remarks = spans('lease.hold').flatMap(({ events }) => events.map(({ name }) => name));
-    expect(remarks).toContain('conflict');
+    // In the end the watch that delivers nothing is given up.
+    expect(remarks).toEqual([
+      'watch interrupted',
+      'conflict',
+      'request unanswered',
+      'watch interrupted',
+    ]);
   });
+});
 
+describe('spans of an election', () => {
+  it('are its terms, within the span that runs it', async () => {
+    await using cluster = await Cluster.start();
+    const a = candidate(cluster, 'a');
+    const asking = tracer.startSpan('run');
+    const run = within(asking, () => a.run());
+    await cluster.until('a leader', () => a.election.isLeader());
+    await cluster.settled(a.election.stepDown({ cooldownMs: 0 }));
+    await cluster.until('a leader again', () => a.election.isLeader());
+    a.stop.abort();
+    await cluster.settled(run);
+    asking.end();
+    const { traceId, spanId } = asking.spanContext();
+    expect(spans('lease.hold').map(traceOf)).toEqual([
+      [traceId, spanId],
+      [traceId, spanId],
+    ]);
+  });
+});
+
+describe('recordSpans', () => {
   it('has the attributes that the page lists', () => {
     const page = 'docs/operations.md';
     const rows = rowsOf(page, readFileSync(join(root, page), 'utf8'), 'Spans');
@@ -150,14 +163,15 @@ describe('recordSpans', () => {
     expect(listed).toEqual([...new Set(names)].sort());
   });
 
-  it('is called once per provider; who ends it gets what is open, as it is', async () => {
+  it('can be called once per provider; to end it ends the spans that are open, as they are', async () => {
+    await using cluster = await Cluster.start();
     const apart = new InMemorySpanExporter();
     const mine = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(apart)] });
     const stop = recordSpans({ tracerProvider: mine });
     expect(() => recordSpans({ tracerProvider: mine })).toThrow(InvalidOptionError);
     expect(() => recordSpans({ provider: mine } as never)).toThrow('is not an option');
     expect(() => recordSpans({ tracerProvider: {} as never })).toThrow('must be a TracerProvider');
-    const handle = await new Lock('open', { client }).acquire();
+    const handle = await cluster.lock('open').acquire();
     stop();
     expect(apart.getFinishedSpans().map(({ name }) => name)).toEqual([
       'lease.acquire',
