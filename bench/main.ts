@@ -11,7 +11,7 @@ import { herd } from './rows/herd.js';
 import { manyFor } from './rows/many.js';
 import { peers } from './rows/peers.js';
 import { uncontended } from './rows/uncontended.js';
-import { Crew } from '../tools/harness/processes/crew.js';
+import { WorkerPool } from '../tools/harness/processes/pool.js';
 import { withStage, type Result } from './stage.js';
 
 const rows = [handOff, uncontended, candidates, herd, manyFor(false), crash, peers];
@@ -40,9 +40,9 @@ const run = await withStage(values.quick, say, async (stage) => {
   const results: Record<string, Result> = {};
   for (const row of all.filter(({ name }) => wanted.includes(name))) {
     say(row.name);
-    const crew = new Crew();
+    const pool = new WorkerPool();
     // What a row started is no noise for the next one.
-    results[row.name] = await row.run({ ...stage, crew }).finally(() => crew.disband());
+    results[row.name] = await row.run({ ...stage, pool }).finally(() => pool.killAll());
   }
   return runOf(stage.cluster.version, values.quick, results);
 });

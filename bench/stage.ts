@@ -1,17 +1,17 @@
-// What every row works with: one API server, one crew of processes, one rival.
-import { findRival, type BuiltRival } from '../tools/harness/client-go/find.js';
+// What every row works with: one API server, one pool of processes, one rival.
+import { findClientGo, type BuiltClientGo } from '../tools/harness/client-go/find.js';
 import { startControlPlane } from '../tools/harness/control-plane/index.js';
 import { openReal } from '../tools/harness/open.js';
 import type { Cluster } from '../tools/harness/cluster.js';
-import type { Crew } from '../tools/harness/processes/crew.js';
+import type { WorkerPool } from '../tools/harness/processes/pool.js';
 
 export interface Stage {
   readonly cluster: Cluster;
   /** Of the etcd behind it. */
   readonly etcdUrl: string;
-  readonly crew: Crew;
+  readonly pool: WorkerPool;
   /** `null` where there is no Go to build it. */
-  readonly rival: BuiltRival | null;
+  readonly rival: BuiltClientGo | null;
   readonly isQuick: boolean;
   readonly say: (line: string) => void;
 }
@@ -47,12 +47,12 @@ export interface Row {
 export async function withStage<T>(
   isQuick: boolean,
   say: Stage['say'],
-  act: (stage: Omit<Stage, 'crew'>) => Promise<T>,
+  act: (stage: Omit<Stage, 'pool'>) => Promise<T>,
 ): Promise<T> {
   const plane = await startControlPlane();
   if (plane.kind === 'none') throw new Error(plane.reason);
   try {
-    const found = await findRival();
+    const found = await findClientGo();
     if (found.kind === 'none') say(found.reason);
     const cluster = await openReal(plane);
     try {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countDuring, type Traffic } from '../../tools/harness/processes/counter.js';
 import type { HolderCalls } from '../../tools/harness/processes/holder.js';
-import { Rival } from '../../tools/harness/processes/rival.js';
+import { ClientGoCandidate } from '../../tools/harness/client-go/candidate.js';
 import type { Figure, Points, Result, Row, Stage } from '../stage.js';
 
 const SETTLED_MS = 3_000;
@@ -10,9 +10,9 @@ const SETTLED_MS = 3_000;
 const USUAL = 4;
 const CANDIDATES = { quick: [USUAL], full: [1, 2, USUAL, 10] };
 
-async function oursAtRest({ cluster, crew }: Stage, count: number, ms: number): Promise<Traffic> {
+async function oursAtRest({ cluster, pool }: Stage, count: number, ms: number): Promise<Traffic> {
   const name = `rest-${count}`;
-  const start = () => crew.start<HolderCalls>('holder', cluster);
+  const start = () => pool.spawn<HolderCalls>('holder', cluster);
   const leader = await start();
   const followers = await Promise.all(Array.from({ length: count - 1 }, start));
   await leader.call('acquire', name);
@@ -24,12 +24,12 @@ async function oursAtRest({ cluster, crew }: Stage, count: number, ms: number): 
 }
 
 async function theirsAtRest(stage: Stage, count: number, ms: number): Promise<number> {
-  const { cluster, crew, rival } = stage;
+  const { cluster, pool, rival } = stage;
   if (rival === null) return NaN;
   const timings = { duration: '15s', deadline: '10s', retry: '2s' };
   const lease = `rest-of-client-go-${count}`;
   const start = (identity: string) =>
-    Rival.start(crew, rival, cluster, { lease, identity, ...timings });
+    ClientGoCandidate.start(pool, rival, cluster, { lease, identity, ...timings });
   const first = await start('candidate-0');
   await first.next('leading', 0);
   const others = Array.from({ length: count - 1 }, (_, n) => start(`candidate-${n + 1}`));

@@ -1,6 +1,6 @@
 // A holder that is killed: how long until the next one holds, since the last renewal was committed.
 import { ms } from '../../tools/harness/processes/figures.js';
-import { Observer } from '../../tools/harness/processes/observer.js';
+import { WatchProbe } from '../../tools/harness/processes/watch-probe.js';
 import {
   oursOf,
   takeovers,
@@ -14,9 +14,9 @@ const LANES = 3;
 
 async function run(stage: Stage): Promise<Result> {
   const size = { rounds: stage.isQuick ? 1 : 8, lanes: LANES };
-  const observer = await Observer.open(stage.cluster);
+  const probe = await WatchProbe.open(stage.cluster);
   const sinceCommits = async (start: Start, kind: string): Promise<number[]> => {
-    const took = await takeovers(start, kind, observer, size);
+    const took = await takeovers(start, kind, probe, size);
     return took.map(({ sinceCommit }) => sinceCommit);
   };
   try {
@@ -44,7 +44,7 @@ async function run(stage: Stage): Promise<Result> {
     const series = { 'this package': ours, 'client-go': theirs };
     return { figures: hasRival ? [...figures, than] : figures, series };
   } finally {
-    observer.close();
+    probe.close();
   }
 }
 

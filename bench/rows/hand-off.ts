@@ -1,6 +1,6 @@
 // A lock passed to and fro between two processes, beside raw PUTs; leadership between candidates of client-go.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Worker } from '../../tools/harness/processes/crew.js';
+import type { Worker } from '../../tools/harness/processes/pool.js';
 import { ms, percentile } from '../../tools/harness/processes/figures.js';
 import type { HolderCalls } from '../../tools/harness/processes/holder.js';
 import type { PutCalls } from '../../tools/harness/processes/put.js';
@@ -36,10 +36,10 @@ interface Marks {
   readonly heardAt: number;
 }
 
-async function passOurs({ cluster, crew, isQuick }: Stage): Promise<Times> {
+async function passOurs({ cluster, pool, isQuick }: Stage): Promise<Times> {
   const rounds = isQuick ? 100 : 400;
-  const start = (): Promise<Worker<HolderCalls>> => crew.start('holder', cluster);
-  const puts = crew.start<PutCalls>('put', cluster, {
+  const start = (): Promise<Worker<HolderCalls>> => pool.spawn('holder', cluster);
+  const puts = pool.spawn<PutCalls>('put', cluster, {
     ...{ leases: cluster.leases, name: 'put-hand-off' },
   });
   const [yardstick, one, other] = await Promise.all([puts, start(), start()]);
@@ -73,9 +73,9 @@ async function passOurs({ cluster, crew, isQuick }: Stage): Promise<Times> {
 async function run(stage: Stage): Promise<Result> {
   const { handOffs, puts, pacedPuts, parts } = await passOurs(stage);
   stage.say('hand-offs of client-go');
-  const { cluster, crew, rival: program, isQuick } = stage;
+  const { cluster, pool, rival: program, isQuick } = stage;
   const forMs = isQuick ? THEIR_TIME_MS.quick : THEIR_TIME_MS.full;
-  const theirs = program === null ? [] : await resignations(cluster, crew, program, forMs);
+  const theirs = program === null ? [] : await resignations(cluster, pool, program, forMs);
   const [p50, put, paced] = [handOffs, puts, pacedPuts].map((of) => percentile(of, 0.5)) as [
     ...[number, number, number],
   ];

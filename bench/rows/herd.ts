@@ -1,6 +1,6 @@
 // Many who wait for one lock in several processes: latency, claim writes, and who gets it how often.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Worker } from '../../tools/harness/processes/crew.js';
+import type { Worker } from '../../tools/harness/processes/pool.js';
 import { ms, percentile } from '../../tools/harness/processes/figures.js';
 import type { PutCalls } from '../../tools/harness/processes/put.js';
 import type { Figure, Result, Row, Stage } from '../stage.js';
@@ -32,12 +32,12 @@ interface Race {
 }
 
 async function race(
-  { cluster, crew }: Stage,
+  { cluster, pool }: Stage,
   settings: HerdSettings,
   handOffs: number,
   processes = PROCESSES,
 ): Promise<Race> {
-  const yardstick = await crew.start<PutCalls>('put', cluster, {
+  const yardstick = await pool.spawn<PutCalls>('put', cluster, {
     ...{ leases: cluster.leases, name: `put-${settings.name}` },
   });
   await yardstick.call('put', 50);
@@ -45,7 +45,7 @@ async function race(
   await yardstick.kill();
   const program = '../../../bench/workers/herd';
   const workers: Worker<HerdCalls>[] = [];
-  for (let n = 0; n < processes; n++) workers.push(await crew.start(program, cluster, settings));
+  for (let n = 0; n < processes; n++) workers.push(await pool.spawn(program, cluster, settings));
   await Promise.all(workers.map((one) => one.call('start', undefined)));
   const count = async (): Promise<number> => {
     const counts = await Promise.all(workers.map((one) => one.call('count', undefined)));

@@ -25,12 +25,12 @@ function memoryOf({ memoryMiB, heapMiB }: ManyReport): string {
 }
 
 async function hold(
-  { cluster, crew, say }: Stage,
+  { cluster, pool, say }: Stage,
   locks: number,
   windowMs: number,
 ): Promise<{ readonly report: ManyReport; readonly idleMs: number }> {
   const settings: ManySettings = { locks, ...TIMINGS };
-  const worker = await crew.start<ManyCalls>('../../../bench/workers/many', cluster, settings);
+  const worker = await pool.spawn<ManyCalls>('../../../bench/workers/many', cluster, settings);
   const { delayMs: idleMs } = await worker.call('warmUp', undefined);
   await worker.call('acquireAll', undefined, 120_000);
   say(`holds ${locks} locks for ${windowMs / 1_000} s`);
@@ -59,9 +59,9 @@ async function growth(stage: Stage, most: ManyReport): Promise<Points> {
 }
 
 async function run(stage: Stage, windowMs: number): Promise<Result> {
-  const { cluster, crew, isQuick } = stage;
+  const { cluster, pool, isQuick } = stage;
   const { report, idleMs } = await hold(stage, LOCKS, windowMs);
-  const puts = await crew.start<PutCalls>('put', cluster, {
+  const puts = await pool.spawn<PutCalls>('put', cluster, {
     ...{ leases: cluster.leases, name: 'put-many' },
   });
   const perSecond = LOCKS / (TIMINGS.renewIntervalMs / 1_000);

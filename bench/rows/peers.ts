@@ -19,12 +19,12 @@ interface Peer {
 }
 
 async function passOn(stage: Stage, peer: Peer, packages: string): Promise<number[][]> {
-  const { cluster, crew, isQuick } = stage;
+  const { cluster, pool, isQuick } = stage;
   const isElector = peer.kind === 'elector';
   const start = (identity: string) => {
     const names = { name: `peer-${peer.kind}`, identity, namespace: cluster.namespace };
     const settings: PeerSettings = { ...names, kind: peer.kind, url: peer.url, packages };
-    return crew.start<PeerCalls>('../../../bench/workers/peer', cluster, settings);
+    return pool.spawn<PeerCalls>('../../../bench/workers/peer', cluster, settings);
   };
   let [holder, waiter] = [await start('one'), await start('other')];
   const pairs = isElector ? [] : await holder.call('pairs', isQuick ? 60 : 300);

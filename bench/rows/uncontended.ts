@@ -5,11 +5,11 @@ import type { HolderCalls } from '../../tools/harness/processes/holder.js';
 import type { PutCalls } from '../../tools/harness/processes/put.js';
 import type { Result, Row, Stage } from '../stage.js';
 
-async function run({ cluster, crew, isQuick }: Stage): Promise<Result> {
+async function run({ cluster, pool, isQuick }: Stage): Promise<Result> {
   const blocks = isQuick ? 10 : 40;
   const [yardstick, worker] = await Promise.all([
-    crew.start<PutCalls>('put', cluster, { leases: cluster.leases, name: 'put-alone' }),
-    crew.start<HolderCalls>('holder', cluster),
+    pool.spawn<PutCalls>('put', cluster, { leases: cluster.leases, name: 'put-alone' }),
+    pool.spawn<HolderCalls>('holder', cluster),
   ]);
   const rounds = (count: number): Promise<number[]> =>
     worker.call('rounds', { name: 'alone', count });

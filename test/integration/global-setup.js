@@ -18,9 +18,9 @@ export default async function setUp() {
     return;
   }
   say(`real API server: ${found.version} at ${found.server} (${found.source ?? 'named'})`);
-  const { findRival, SHARED_RIVAL } = await import('../../tools/harness/client-go/find.ts');
-  const rival = await findRival();
-  process.env[SHARED_RIVAL] = JSON.stringify(rival);
+  const { findClientGo, SHARED_CLIENT_GO } = await import('../../tools/harness/client-go/find.ts');
+  const rival = await findClientGo();
+  process.env[SHARED_CLIENT_GO] = JSON.stringify(rival);
   say(rival.kind === 'none' ? rival.reason : `rival: client-go ${rival.version}`);
 }
 

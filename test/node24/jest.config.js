@@ -15,6 +15,6 @@ export default {
   testPathIgnorePatterns: [
     '/node_modules/',
     '/integration/mixed/',
-    '/integration/(conformance|control-plane|demo|deploy|takeover)(\\.live)?\\.test\\.ts$',
+    '/integration/(smoke|cluster)/(conformance|control-plane|demo|deploy)\\.test\\.ts$',
   ],
 };

@@ -1,8 +1,8 @@
 // Without this the second leg might run on what the first one has, and prove nothing.
 import { describe, expect, it } from '@jest/globals';
 import { createRequire } from 'node:module';
-import { describeEachCluster } from '../../tools/harness/cluster.js';
-import { Crew } from '../../tools/harness/processes/crew.js';
+import { describeEachCluster } from '../support/each-cluster.js';
+import { WorkerPool } from '../../tools/harness/processes/pool.js';
 import type { VersionCalls } from '../../tools/harness/processes/version.js';
 
 const expected = {
@@ -21,12 +21,12 @@ describe('The second leg', () => {
 
 describeEachCluster('A worker of the second leg', (getCluster) => {
   it('is on Node.js 24 and has client-node 2.x', async () => {
-    const crew = new Crew();
+    const pool = new WorkerPool();
     try {
-      const worker = await crew.start<VersionCalls>('version', getCluster());
+      const worker = await pool.spawn<VersionCalls>('version', getCluster());
       expect(await worker.call('versions', undefined)).toEqual(expected);
     } finally {
-      await crew.disband();
+      await pool.killAll();
     }
   });
 });

@@ -15,13 +15,13 @@ const APART = [
   '/test/repo/(api|docs|package|pages|readme)\\.test\\.ts$',
 ];
 /** Tests that take as long as leases, outages and whole programs do: `npm run test:live`. */
-const LIVE = '\\.live\\.test\\.ts$';
+const LIVE = '\\.long\\.test\\.ts$';
 /** They tell how fast something is, or count the requests of an API server: nothing else beside them. */
-const MEASURED = '/integration/(handoff|requests|succession|takeover)\\.test\\.ts$';
+const MEASURED = '/integration/cluster/(hand-off|requests|succession)\\.test\\.ts$';
 /** Whole programs are started in them, each in seconds. */
-const PROGRAMS = '/integration/(cli|cli-operations|demo)\\.test\\.ts$';
+const PROGRAMS = '/integration/(smoke|cluster)/(cli|cli-operations|demo)\\.test\\.ts$';
 /** Real faults, by many processes on API servers of their own. */
-const FAULTS = '/integration/live/';
+const FAULTS = '/integration/faults/';
 const ALWAYS_IGNORED = ['/node_modules/', '/dist/', '/test/node24/'];
 
 /**

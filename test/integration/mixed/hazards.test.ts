@@ -2,8 +2,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { erasures, explainOverlaps } from './hazards.js';
 import type { Hazard } from './hazards.js';
-import { overlaps } from './history.js';
-import type { Candidate, Ours, Version } from './history.js';
+import { overlaps } from './election-history.js';
+import type { Candidate, Ours, Version } from './election-history.js';
 import { history, ours, request, spell, theirs, version } from './samples.js';
 
 /** go-a leads from 1,000 on and renews at 2,000; then comes what a case says. */

@@ -1,16 +1,16 @@
 // Why two candidates may have believed at one moment: known hazards of client-go's elector, each by a rule
 // that asks for evidence and bounds what it explains. What no rule explains is a fault. Pure.
-import { overlaps, runningMs } from './history.js';
+import { overlaps, runningMs } from './election-history.js';
 import type {
   Belief,
   Candidate,
-  History,
+  ElectionHistory,
   Overlap,
   Spell,
   Stretch,
   Theirs,
   Version,
-} from './history.js';
+} from './election-history.js';
 
 /** Numbered, so that they can be spoken of. */
 export const HAZARDS = {
@@ -41,7 +41,7 @@ export interface Findings {
 /** For a busy machine: events of watches, lines of output and timers come later than what they tell of. */
 const SLACK_MS = 750;
 
-export function explainOverlaps(history: History): Findings {
+export function explainOverlaps(history: ElectionHistory): Findings {
   const explained: Explained[] = [];
   const unexplained: Overlap[] = [];
   for (const overlap of overlaps(history)) {
@@ -52,21 +52,26 @@ export function explainOverlaps(history: History): Findings {
   return { explained, unexplained };
 }
 
-function explain(history: History, overlap: Overlap): readonly Part[] | null {
+function explain(history: ElectionHistory, overlap: Overlap): readonly Part[] | null {
   const { a, b } = overlap;
   return explainBy(history, a, b, overlap) ?? explainBy(history, b, a, overlap);
 }
 
 /** One who believes although the record had become another's before somebody else claimed it. */
 interface Culprit {
-  readonly history: History;
+  readonly history: ElectionHistory;
   readonly candidate: Candidate;
   readonly spell: Spell;
   /** The first version that was not its own. */
   readonly lost: Version;
 }
 
-function explainBy(history: History, who: Belief, other: Belief, during: Stretch): Part[] | null {
+function explainBy(
+  history: ElectionHistory,
+  who: Belief,
+  other: Belief,
+  during: Stretch,
+): Part[] | null {
   const { candidate, spell } = who;
   const since = reign(history, who, during.to);
   const lost = history.versions.find(
@@ -81,7 +86,7 @@ function explainBy(history: History, who: Belief, other: Belief, during: Stretch
 }
 
 /** The version by which it last became the holder, in the term of a belief. */
-function reign({ versions }: History, { candidate, spell }: Belief, until: number): bigint {
+function reign({ versions }: ElectionHistory, { candidate, spell }: Belief, until: number): bigint {
   const { identity } = candidate;
   const taken = versions.findLast(
     ({ version, holder, at }, n) =>
@@ -175,7 +180,7 @@ function whyGoesOn(culprit: Culprit, theirs: Theirs, askedAt: number, to: number
 }
 
 /** Versions by which a release of client-go's erased the record of another holder, with that holder. */
-export function erasures({ versions, candidates }: History): { readonly of: Candidate }[] {
+export function erasures({ versions, candidates }: ElectionHistory): { readonly of: Candidate }[] {
   return versions.flatMap((version, n) => {
     const before = versions[n - 1]?.holder ?? '';
     const writer = candidates.find((one) => wrote(one, version.version));

@@ -1,6 +1,6 @@
 // What ours promise, judged by histories in which one of them errs, and must be found.
 import { describe, expect, it } from '@jest/globals';
-import type { Ours, Version } from './history.js';
+import type { Ours, Version } from './election-history.js';
 import { brokenPromises, noticedAfter } from './promises.js';
 import { history, ours, spell, version } from './samples.js';
 

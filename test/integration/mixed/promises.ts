@@ -1,9 +1,9 @@
 // What our candidates owe whoever else writes the Lease. Pure.
-import type { History, Ours } from './history.js';
-import { runningMs, without } from './history.js';
+import type { ElectionHistory, Ours } from './election-history.js';
+import { runningMs, without } from './election-history.js';
 
 /** Each broken promise in words; empty when all were kept. */
-export function brokenPromises(history: History): string[] {
+export function brokenPromises(history: ElectionHistory): string[] {
   const ours = history.candidates.filter((one) => one.kind === 'ours');
   return [
     ...ours.flatMap(believedAfterNews),
@@ -27,7 +27,7 @@ function believedAfterNews({ identity, told, spells }: Ours): string[] {
 
 /** Belief is covered by writes that were committed, each from when it left, and never by more. */
 function believedTooLong(
-  { versions, timings }: History,
+  { versions, timings }: ElectionHistory,
   { identity, sends, spells }: Ours,
 ): string[] {
   const { durationMs, marginMs } = timings.ours;
@@ -45,7 +45,7 @@ function believedTooLong(
 }
 
 /** A release touches nobody else's record. */
-function vacatedOthers({ versions }: History, { identity, sends }: Ours): string[] {
+function vacatedOthers({ versions }: ElectionHistory, { identity, sends }: Ours): string[] {
   const stamps = new Set(sends.map(({ stamp }) => stamp));
   return versions.flatMap(({ version, holder, renewTime }, n) => {
     const before = versions[n - 1]?.holder ?? '';
@@ -55,7 +55,7 @@ function vacatedOthers({ versions }: History, { identity, sends }: Ours): string
 }
 
 /** In the order of the record itself, whatever came between. */
-function shrunkTokens({ versions }: History): string[] {
+function shrunkTokens({ versions }: ElectionHistory): string[] {
   const broken: string[] = [];
   let last = 0n;
   for (const [n, { token, version }] of versions.entries()) {
@@ -71,7 +71,7 @@ function shrunkTokens({ versions }: History): string[] {
 }
 
 /** What a callback was given stands in the record. */
-function unseenTokens({ versions }: History, { identity, tokens }: Ours): string[] {
+function unseenTokens({ versions }: ElectionHistory, { identity, tokens }: Ours): string[] {
   const seen = new Set(versions.map(({ token }) => token));
   const unseen = tokens.filter((token) => !seen.has(token));
   return unseen.map((token) => `${identity} led with token ${token}, which the record never had`);
@@ -81,7 +81,7 @@ function unseenTokens({ versions }: History, { identity, tokens }: Ours): string
  * Somebody wrote over the record of one of ours while it led: how much later than the watch of the test it
  * was told. Left out are those who were stopped meanwhile.
  */
-export function noticedAfter({ versions, candidates }: History): number[] {
+export function noticedAfter({ versions, candidates }: ElectionHistory): number[] {
   const ours = candidates.filter((one) => one.kind === 'ours');
   return ours.flatMap((one) => {
     const losses = versions.filter(({ holder }, n) => {

@@ -1,14 +1,14 @@
 // Histories for the tests of those who judge them, in few words.
 import type {
   Candidate,
-  History,
+  ElectionHistory,
   Ours,
   Request,
   Spell,
   Theirs,
   Timings,
   Version,
-} from './history.js';
+} from './election-history.js';
 
 const timings: Timings = {
   ours: { durationMs: 5_000, marginMs: 1_000 },
@@ -41,6 +41,6 @@ export function request(event: Request['event'], at: number, holder: string, of 
   return { event, sentAt: of, at, found: { version: BigInt(of * 10), holder } };
 }
 
-export function history(versions: Version[], ...candidates: Candidate[]): History {
+export function history(versions: Version[], ...candidates: Candidate[]): ElectionHistory {
   return { timings, versions, candidates };
 }

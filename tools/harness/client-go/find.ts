@@ -10,7 +10,7 @@ const MODULE_FILES = ['go.mod', 'go.sum', 'main.go', 'telling.go'];
 const PROGRAM = 'client-go-rival';
 
 /** It can be started. */
-export interface BuiltRival {
+export interface BuiltClientGo {
   readonly kind: 'built';
   /** Of client-go, e.g. `v0.36.3`. */
   readonly version: string;
@@ -18,16 +18,16 @@ export interface BuiltRival {
 }
 
 /** It cannot be had on this machine. */
-export interface NoRival {
+export interface NoClientGo {
   readonly kind: 'none';
   /** One line: what is skipped, and how to have it. */
   readonly reason: string;
 }
 
-export type FoundRival = BuiltRival | NoRival;
+export type FoundClientGo = BuiltClientGo | NoClientGo;
 
 /** Built earlier, else built now; on a machine that built the control plane, that is a matter of seconds. */
-export async function findRival(): Promise<FoundRival> {
+export async function findClientGo(): Promise<FoundClientGo> {
   const version = requiredVersion(MODULE, 'k8s.io/client-go');
   const folder = cacheFolder('client-go', version, MODULE, MODULE_FILES);
   const rival = { kind: 'built', version, file: join(folder, PROGRAM) } as const;
@@ -40,11 +40,11 @@ export async function findRival(): Promise<FoundRival> {
   return rival;
 }
 
-/** The environment variable with the `FoundRival` of a test run, as JSON. */
-export const SHARED_RIVAL = 'SYNC_TEST_RIVAL';
+/** The environment variable with the `FoundClientGo` of a test run, as JSON. */
+export const SHARED_CLIENT_GO = 'SYNC_TEST_CLIENT_GO';
 
 /** What the global set-up of this Jest run found; undefined where no real API server takes part. */
-export function sharedRival(): FoundRival | undefined {
-  const text = process.env[SHARED_RIVAL];
-  return text === undefined ? undefined : (JSON.parse(text) as FoundRival);
+export function sharedClientGo(): FoundClientGo | undefined {
+  const text = process.env[SHARED_CLIENT_GO];
+  return text === undefined ? undefined : (JSON.parse(text) as FoundClientGo);
 }

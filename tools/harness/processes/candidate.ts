@@ -3,7 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Election, LeaseClient } from '../../../src/index.js';
 import type { ElectionOptions, StopReason } from '../../../src/index.js';
-import { Diary } from './diary.js';
+import { HistoryLog } from './history-log.js';
 import { serve, settings } from './serve.js';
 import { now } from './time.js';
 
@@ -12,7 +12,7 @@ export interface CandidateSettings {
   readonly identity: string;
   readonly options?: Omit<ElectionOptions, 'onStartedLeading'>;
   /** File that gets a line of JSON for all that matters, at once. */
-  readonly diary?: string;
+  readonly log?: string;
 }
 
 /** Times are those of `now()`. */
@@ -24,8 +24,8 @@ export interface CandidateTerm {
 
 export type CandidateCalls = typeof calls;
 
-const { name, identity, options = {}, diary: file } = settings() as CandidateSettings;
-const diary = file === undefined ? undefined : new Diary(file, identity);
+const { name, identity, options = {}, log: file } = settings() as CandidateSettings;
+const log = file === undefined ? undefined : new HistoryLog(file, identity);
 const client = new LeaseClient({ identity });
 const terms: { at: number; token: bigint; ended: CandidateTerm['ended'] }[] = [];
 const news = new EventEmitter();
@@ -37,7 +37,7 @@ const election = new Election(name, {
   client,
   onStartedLeading: async ({ signal, fencingToken: token }) => {
     const at = now();
-    diary?.write({ at, event: 'leading', token: token.toString() });
+    log?.write({ at, event: 'leading', token: token.toString() });
     terms.push({ at, token, ended: null });
     news.emit('term');
     await new Promise<void>((resolve) => {
@@ -48,12 +48,12 @@ const election = new Election(name, {
   onNewLeader: () => news.emit('leader'),
   onStoppedLeading: (reason) => {
     const at = now();
-    diary?.write({ at, event: 'stopped', reason });
+    log?.write({ at, event: 'stopped', reason });
     const term = terms.at(-1);
     if (term !== undefined) term.ended = { at, reason };
   },
 });
-diary?.follow(election);
+log?.follow(election);
 
 const calls = {
   /** Resolves when `run()` has been called; it goes on until `stop`. */

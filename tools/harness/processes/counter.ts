@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../cluster.js';
 import type { Json } from '../raw.js';
-import { Observer } from './observer.js';
-import type { Observation } from './observer.js';
+import { WatchProbe } from './watch-probe.js';
+import type { Observation } from './watch-probe.js';
 
 /** By HTTP method, and LIST. Watches are connections, not requests: they are left out. */
 export type Counts = Readonly<Record<Method, number>>;
@@ -29,23 +29,23 @@ export async function countDuring(
   cluster: Cluster,
   work: () => Promise<unknown>,
 ): Promise<Traffic> {
-  const observer = await Observer.open(cluster);
+  const probe = await WatchProbe.open(cluster);
   try {
     await sleep(COUNTED_MS);
     const before = await count(cluster);
-    const [startedAt, first] = [performance.now(), observer.seen.length];
+    const [startedAt, first] = [performance.now(), probe.seen.length];
     await work();
     const seconds = (performance.now() - startedAt) / 1000;
     await sleep(COUNTED_MS);
     const after = await count(cluster);
-    const seen = observer.seen.slice(first);
+    const seen = probe.seen.slice(first);
     const changes = seen.filter(({ namespace }) => namespace === cluster.namespace);
     const difference = (method: Method): number => after[method] - before[method];
     const counts = byMethod(difference);
     const PUT = counts.PUT - (seen.length - changes.length);
     return { counts: { ...counts, PUT }, changes, seconds };
   } finally {
-    observer.close();
+    probe.close();
   }
 }
 

@@ -1,9 +1,9 @@
 // Leadership that is passed on among candidates of client-go.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BuiltRival } from '../client-go/find.js';
+import type { BuiltClientGo } from '../client-go/find.js';
 import type { Cluster } from '../cluster.js';
-import type { Crew } from './crew.js';
-import { Rival } from './rival.js';
+import type { WorkerPool } from './pool.js';
+import { ClientGoCandidate } from '../client-go/candidate.js';
 import { now } from './time.js';
 
 /** Each of them mostly sleeps. */
@@ -15,13 +15,13 @@ const MEAN_SLEEP_MS = 3_200;
 /** From the wish to end a term to the next one's, with the timings of its users; several pairs beside each other. */
 export async function resignations(
   cluster: Cluster,
-  crew: Crew,
-  program: BuiltRival,
+  pool: WorkerPool,
+  program: BuiltClientGo,
   forMs: number,
 ): Promise<number[]> {
   const lanes = Array.from({ length: LANES }, async (_, lane) => {
-    const start = (identity: string): Promise<Rival> =>
-      Rival.start(crew, program, cluster, {
+    const start = (identity: string): Promise<ClientGoCandidate> =>
+      ClientGoCandidate.start(pool, program, cluster, {
         ...{ lease: `succession-${lane}`, identity, pause: COOLDOWN },
         ...{ duration: '15s', deadline: '10s', retry: '2s' },
       });
@@ -48,7 +48,11 @@ export async function resignations(
  * When the waiter leads. A release of client-go's may get lost; who resigned then finds its own name in the
  * record after its pause, leads again, and has to resign once more.
  */
-async function ledBy(waiter: Rival, resigned: Rival, since: number): Promise<number> {
+async function ledBy(
+  waiter: ClientGoCandidate,
+  resigned: ClientGoCandidate,
+  since: number,
+): Promise<number> {
   for (;;) {
     const led = [waiter, resigned].map((one) => one.next('leading', since));
     for (const one of led) one.catch(() => undefined);

@@ -1,11 +1,11 @@
 // Leaders that are killed, one after the other: ours and client-go's alike.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BuiltRival } from '../client-go/find.js';
+import type { BuiltClientGo } from '../client-go/find.js';
 import type { Cluster } from '../cluster.js';
 import type { CandidateCalls } from './candidate.js';
-import type { Crew } from './crew.js';
-import type { Observer } from './observer.js';
-import { Rival } from './rival.js';
+import type { WorkerPool } from './pool.js';
+import type { WatchProbe } from './watch-probe.js';
+import { ClientGoCandidate } from '../client-go/candidate.js';
 import { now } from './time.js';
 
 const RENEW_INTERVAL_MS = 2_000;
@@ -30,12 +30,12 @@ export interface Takeover {
 
 interface Ground {
   readonly cluster: Cluster;
-  readonly crew: Crew;
+  readonly pool: WorkerPool;
 }
 
-export function oursOf({ cluster, crew }: Ground): Start {
+export function oursOf({ cluster, pool }: Ground): Start {
   return async (name, identity) => {
-    const worker = await crew.start<CandidateCalls>('candidate', cluster, { name, identity });
+    const worker = await pool.spawn<CandidateCalls>('candidate', cluster, { name, identity });
     await worker.call('start', undefined);
     const leading = async (): Promise<number> => {
       const { at } = await worker.call('term', 0, TAKEOVER_LIMIT_MS);
@@ -45,9 +45,9 @@ export function oursOf({ cluster, crew }: Ground): Start {
   };
 }
 
-export function theirsOf({ cluster, crew }: Ground, program: BuiltRival): Start {
+export function theirsOf({ cluster, pool }: Ground, program: BuiltClientGo): Start {
   return async (lease, identity) => {
-    const rival = await Rival.start(crew, program, cluster, { lease, identity });
+    const rival = await ClientGoCandidate.start(pool, program, cluster, { lease, identity });
     const leading = async (): Promise<number> =>
       (await rival.next('leading', 0, TAKEOVER_LIMIT_MS)).at;
     return { identity, leading, kill: () => rival.kill() };
@@ -63,19 +63,17 @@ export interface Size {
 export async function takeovers(
   start: Start,
   kind: string,
-  observer: Observer,
+  probe: WatchProbe,
   { rounds, lanes }: Size,
 ): Promise<Takeover[]> {
-  const each = Array.from({ length: lanes }, (_, n) =>
-    lane(start, `${kind}-${n}`, observer, rounds),
-  );
+  const each = Array.from({ length: lanes }, (_, n) => lane(start, `${kind}-${n}`, probe, rounds));
   return (await Promise.all(each)).flat();
 }
 
 async function lane(
   start: Start,
   lease: string,
-  observer: Observer,
+  probe: WatchProbe,
   rounds: number,
 ): Promise<Takeover[]> {
   let leader = await start(lease, `${lease}-0`);
@@ -88,7 +86,7 @@ async function lane(
     await leader.kill();
     const at = await next.leading();
     const { identity } = leader;
-    const last = observer.of(lease).findLast(({ holder }) => holder === identity);
+    const last = probe.of(lease).findLast(({ holder }) => holder === identity);
     took.push({ sinceCommit: at - (last?.at ?? NaN), sinceKill: at - killedAt });
     leader = next;
   }

@@ -1,0 +1,75 @@
+// The demo interrupted, with a planted fault, and on clusters that are named for it.
+import { describe, expect, it } from '@jest/globals';
+import { EXPECTED, LIMIT_MS, demo, tableOf } from '../demo-process.js';
+import { testOnAllClusters } from '../test-bed.js';
+
+const LATE_WRITE = 'pause: its late write';
+
+describe('npm start', () => {
+  it.concurrent(
+    'shows with a store that ignores tokens what they are for, and fails',
+    async () => {
+      const { code, stdout } = await (await demo('--unguarded')).exited;
+      const met = EXPECTED.map((what) => [what, what !== LATE_WRITE]);
+      expect([...tableOf(stdout)]).toEqual(met);
+      expect(stdout).toContain('1 of 11 expectations were NOT met');
+      expect(code).toBe(1);
+    },
+    LIMIT_MS,
+  );
+
+  it.concurrent.each([
+    ['Ctrl-C, a paused one too', 'SIGINT', 'PAUSED', '2', 130],
+    // One that does not listen yet is ended by the signal itself.
+    ['SIGTERM, as it starts', 'SIGTERM', 'starts', '[0-3]', 143],
+  ] as const)(
+    'ends all its processes on %s',
+    async (_, signal, moment, left, code) => {
+      const { child, group, exited } = await demo();
+      await child.said(moment, 60_000);
+      // To all of them, as a terminal does it.
+      process.kill(-group, signal);
+      const exit = await exited;
+      expect(exit.stdout).toMatch(
+        new RegExp(`interrupted \\(${signal}\\): ending ${left} process`, 'u'),
+      );
+      expect(exit).toMatchObject({ code, stderr: '' });
+    },
+    LIMIT_MS,
+  );
+
+  it.concurrent(
+    'ends all its processes when one of them fails, and says so',
+    async () => {
+      const { child, exited } = await demo();
+      await child.said('waits: it sees', 60_000);
+      process.kill(child.findPid(/processes (\d+),/), 'SIGKILL');
+      const { code, stdout } = await exited;
+      expect(stdout).toContain('The demo cannot go on: pod-a ended by itself (SIGKILL)');
+      const table = tableOf(stdout);
+      expect(table.get('the demo gets to its end')).toBe(false);
+      expect(table.get('afterwards: processes left behind')).toBe(true);
+      expect(code).toBe(1);
+    },
+    LIMIT_MS,
+  );
+});
+
+testOnAllClusters(
+  'The demo meets every expectation on a cluster that was named for it, and leaves nothing there',
+  LIMIT_MS,
+  async ({ cluster }) => {
+    const { name: namespace, leases } = await cluster.newNamespace();
+    const context = cluster.kubeConfig.getCurrentContext();
+    const where = ['--kubeconfig', cluster.kubeConfigFile, '--context', context];
+    const { exited } = await demo(...where, '--namespace', namespace);
+    const { code, stdout } = await exited;
+    const expected = [...EXPECTED, 'afterwards: Leases left behind'];
+    expect([...tableOf(stdout)]).toEqual(expected.map((what) => [what, true]));
+    expect(code).toBe(0);
+    expect(stdout).toContain(`${cluster.server}, context ${context}, namespace ${namespace}`);
+    for (const path of [leases, cluster.leases]) {
+      expect((await cluster.request('GET', path)).body.items).toEqual([]);
+    }
+  },
+);

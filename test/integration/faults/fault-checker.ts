@@ -1,0 +1,152 @@
+// Checks what happened in a group during a fault against what is promised, and how long it took.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { judge } from '../../proof/history/judge.js';
+import type { Belief, GuardedWrite } from '../../proof/history/history.js';
+import { now } from '../../../tools/harness/processes/time.js';
+import type { HistoryReader, Ended } from './history-reader.js';
+import type { Justified } from './fault.js';
+import { survivedMs } from './nodes.js';
+import type { NodeGroup } from './nodes.js';
+import type { Takeover } from './commit-probe.js';
+
+/** What a fault did, once. */
+export interface Outcome {
+  readonly fault: string;
+  readonly losses: number;
+  readonly lostNeedlessly: number;
+  /** Not by the fault, but while the API servers or the machine did not answer. */
+  readonly lostInSilence: number;
+  readonly longestGapMs: number;
+  /** A holder was followed by another one without having let go; those that the fault hindered left out. */
+  readonly takeovers: number;
+  /** From the last commit of the one to the first of the other. */
+  readonly longestTakeoverMs: number;
+  /** That nothing excuses. */
+  readonly overlaps: number;
+  readonly excusedOverlaps: number;
+  readonly longestExcusedMs: number;
+  readonly violations: readonly string[];
+}
+
+const TAKEOVER_SLACK_MS = 1_000;
+/** What a healthy API server on a healthy machine does not take for an answer; short leases endure no more. */
+const HICCUP_MS = 700;
+
+/** Resolves when every lease has a believer, or tells which have none. */
+export async function settle(group: NodeGroup, history: HistoryReader): Promise<string[]> {
+  const { leaseDurationMs } = group.options.timings;
+  const limit = now() + 2 * leaseDurationMs + 10_000;
+  for (;;) {
+    await history.update();
+    const at = now();
+    const held = history.beliefs.filter(({ until }) => until > at).map(({ lock }) => lock);
+    const vacant = group.leases.filter((lease) => !held.includes(lease));
+    if (vacant.length === 0) return [];
+    if (at > limit) return vacant.map((lease) => `${lease}: nobody acquired it in time`);
+    await sleep(100);
+  }
+}
+
+/** A fault, and when it was there. */
+export interface Incident {
+  readonly fault: string;
+  readonly from: number;
+  readonly until: number;
+  readonly justified: Justified;
+}
+
+/** Checks what happened since the last step. */
+export function checkStep(
+  group: NodeGroup,
+  history: HistoryReader,
+  writes: readonly GuardedWrite[],
+  incident: Incident,
+): Outcome {
+  const { timings } = group.options;
+  const since = group.checkedUntil;
+  group.checkedUntil = now();
+  const beliefs = history.beliefs.filter(({ lock }) => group.isOurs(lock));
+  const ofOurs = writes.filter(({ lock }) => group.isOurs(lock));
+  const observed = { beliefs, writes: ofOurs, outsiders: group.outsiders };
+  const judgement = judge(observed, { beliefMs: timings.leaseDurationMs - timings.marginMs });
+  const overlaps = judgement.overlaps
+    // The end of the one may not be known yet: then the next time.
+    .filter(({ from }) => from < history.completeUntil)
+    .filter(({ what }) => group.isNews(what));
+  const excused = overlaps.filter(({ excusedBy }) => excusedBy !== null);
+  const inexcusable = overlaps.filter(({ excusedBy }) => excusedBy === null);
+  const losses = history.lossesSince(since).filter(({ lease }) => group.isOurs(lease));
+  const needless = losses.filter((loss) => !isJustified(loss, incident));
+  const blamed = needless.filter(({ process, at }) => !isExcused(group, incident, process, at));
+  const takeovers = takeoversSince(group, since, incident);
+  const late = takeovers.filter((takeover) => isLate(group, incident, takeover));
+  return {
+    fault: incident.fault,
+    losses: losses.length,
+    lostNeedlessly: blamed.length,
+    lostInSilence: needless.length - blamed.length,
+    longestGapMs: longestGap(beliefs, since),
+    takeovers: takeovers.length,
+    longestTakeoverMs: Math.max(0, ...takeovers.map(({ afterMs }) => afterMs)),
+    overlaps: inexcusable.length,
+    excusedOverlaps: excused.length,
+    longestExcusedMs: Math.max(0, ...excused.map(({ durationMs }) => durationMs)),
+    violations: [
+      ...inexcusable.map(({ what }) => what),
+      ...[...judgement.tokens, ...judgement.register].filter((what) => group.isNews(what)),
+      ...blamed.map(
+        ({ process, lease, reason }) => `${lease}: lost needlessly by ${process}: ${reason}`,
+      ),
+      ...late.map(({ lease, to, afterMs }) => `${lease}: ${to} took over after ${afterMs} ms`),
+    ],
+  };
+}
+
+function isJustified({ process, lease }: Ended, { justified }: Incident): boolean {
+  const { everything = false, nodes = [], leases = [] } = justified;
+  return everything || nodes.includes(process) || leases.includes(lease);
+}
+
+/** Whether the API servers, the machine or this process stood still for longer than the fault wanted it and a term endures. */
+function isExcused(
+  { options, context }: NodeGroup,
+  { justified }: Incident,
+  process: string,
+  at: number,
+): boolean {
+  const { timings, health } = options;
+  const since = at - timings.leaseDurationMs;
+  const silentMs = health.longestSilenceMs(since, at);
+  const starvedMs = health.starvedMs(since, at) + context.history.starvedMs(process, since, at);
+  const bearableMs = justified.isOutage === true ? survivedMs(timings) : HICCUP_MS;
+  return silentMs > bearableMs || starvedMs > HICCUP_MS;
+}
+
+function takeoversSince(
+  group: NodeGroup,
+  since: number,
+  { until, justified }: Incident,
+): Takeover[] {
+  const { commits } = group.options;
+  return commits
+    .takeoversSince(since)
+    .filter(({ lease }) => group.isOurs(lease))
+    .filter(({ at, afterMs }) => justified.hindersTakeover !== true || at - afterMs > until);
+}
+
+function isLate(group: NodeGroup, incident: Incident, { to, at, afterMs }: Takeover): boolean {
+  const boundMs = group.options.timings.leaseDurationMs + TAKEOVER_SLACK_MS;
+  return afterMs > boundMs && !isExcused(group, incident, to, at);
+}
+
+/** Between the end of one belief and the beginning of the next. */
+function longestGap(beliefs: readonly Belief[], since: number): number {
+  let longest = 0;
+  for (const belief of beliefs) {
+    if (belief.until < since) continue;
+    const later = beliefs.filter(({ lock, until }) => lock === belief.lock && until > belief.until);
+    const next = Math.min(...later.map(({ from }) => from));
+    if (Number.isFinite(next)) longest = Math.max(longest, next - belief.until);
+  }
+  return longest;
+}
