@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { startControlPlane } from '../../../tools/harness/control-plane/index.js';
 import type { ControlPlane } from '../../../tools/harness/control-plane/index.js';
 import { Guard } from '../../../tools/harness/control-plane/guard.js';
-import type { GuardedWrite } from '../../proof/history/history.js';
+import type { GuardedWrite } from '../../../tools/harness/history/history.js';
 import type { Cluster } from '../../../tools/harness/cluster.js';
 import { openReal } from '../../../tools/harness/open.js';
 import type { RawTarget } from '../../../tools/harness/raw.js';

@@ -1,7 +1,7 @@
 // Every real fault once: those of servers that outlast a lease on short leases, so that they take no minutes. And
 // what judges them finds those that are planted.
 import { expect } from '@jest/globals';
-import { random } from '../../unit/protocol/world.js';
+import { seededRandom } from '../../../tools/harness/random.js';
 import { networkFaults } from './network-faults.js';
 import { runStep } from './step.js';
 import { DEFAULTS, SHORT, eachOnce, faultSetOf } from './schedule.js';
@@ -29,7 +29,7 @@ testWithFaults(
     const fault = networkFaults.find(({ name }) => name === 'Half-open, longer than the lease');
     if (fault === undefined) throw new Error('there is no such fault');
     const start = await environment.stable();
-    const wishes = { name: 'late', size: 2, timings: SHORT, random: random(1) };
+    const wishes = { name: 'late', size: 2, timings: SHORT, random: seededRandom(1) };
     const group = await start({ ...wishes, overstaysMs: 3_000 });
     const { overlaps, violations } = await runStep(environment, group, fault);
     expect(overlaps).toBeGreaterThan(0);

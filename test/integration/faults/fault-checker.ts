@@ -1,7 +1,7 @@
 // Checks what happened in a group during a fault against what is promised, and how long it took.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { judge } from '../../proof/history/judge.js';
-import type { Belief, GuardedWrite } from '../../proof/history/history.js';
+import { check } from '../../../tools/harness/history/checker.js';
+import type { Belief, GuardedWrite } from '../../../tools/harness/history/history.js';
 import { now } from '../../../tools/harness/processes/time.js';
 import type { HistoryReader, Ended } from './history-reader.js';
 import type { Justified } from './fault.js';
@@ -68,8 +68,8 @@ export function checkStep(
   const beliefs = history.beliefs.filter(({ lock }) => group.isOurs(lock));
   const ofOurs = writes.filter(({ lock }) => group.isOurs(lock));
   const observed = { beliefs, writes: ofOurs, outsiders: group.outsiders };
-  const judgement = judge(observed, { beliefMs: timings.leaseDurationMs - timings.marginMs });
-  const overlaps = judgement.overlaps
+  const findings = check(observed, { beliefMs: timings.leaseDurationMs - timings.marginMs });
+  const overlaps = findings.overlaps
     // The end of the one may not be known yet: then the next time.
     .filter(({ from }) => from < history.completeUntil)
     .filter(({ what }) => group.isNews(what));
@@ -93,7 +93,7 @@ export function checkStep(
     longestExcusedMs: Math.max(0, ...excused.map(({ durationMs }) => durationMs)),
     violations: [
       ...inexcusable.map(({ what }) => what),
-      ...[...judgement.tokens, ...judgement.register].filter((what) => group.isNews(what)),
+      ...[...findings.tokens, ...findings.register].filter((what) => group.isNews(what)),
       ...blamed.map(
         ({ process, lease, reason }) => `${lease}: lost needlessly by ${process}: ${reason}`,
       ),

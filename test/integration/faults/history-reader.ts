@@ -1,7 +1,7 @@
 // What contenders wrote in their logs, read as it grows: beliefs and their ends.
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Belief } from '../../proof/history/history.js';
+import type { Belief } from '../../../tools/harness/history/history.js';
 import type { WorkloadLine } from '../../../tools/harness/processes/workload.js';
 import { now } from '../../../tools/harness/processes/time.js';
 

@@ -11,7 +11,7 @@ import type {
 } from '../../../tools/harness/processes/workload.js';
 import type { WorkerPool, Worker } from '../../../tools/harness/processes/pool.js';
 import { now } from '../../../tools/harness/processes/time.js';
-import type { OutsiderWrite } from '../../proof/history/history.js';
+import type { OutsiderWrite } from '../../../tools/harness/history/history.js';
 import type { Guard } from '../../../tools/harness/control-plane/guard.js';
 import type { HistoryReader } from './history-reader.js';
 import { Proxy } from './proxy.js';

@@ -1,6 +1,6 @@
 // Which faults are injected into which group of nodes, and in which order. Local faults run side by side on a control
 // plane that stays up; faults of servers run one after the other, on API servers and an etcd of their own.
-import { random } from '../../unit/protocol/world.js';
+import { seededRandom } from '../../../tools/harness/random.js';
 import { findClientGo } from '../../../tools/harness/client-go/find.js';
 import { accessFaults } from './access-faults.js';
 import { namespaceFaults } from './namespace-faults.js';
@@ -116,11 +116,11 @@ async function prepareLocal(environment: FaultEnvironment, schedule: Schedule): 
     const group = await start({ name, size: 3, timings, random: dice });
     runs.push(() => runSteps(environment, group, next, report));
   };
-  const next = supply<Step>(local, random(seed));
+  const next = supply<Step>(local, seededRandom(seed));
   for (let n = 1; n <= (local.length === 0 ? 0 : groups); n++) {
-    await prepare(`t${n}`, random(seed + n), SHORT, next);
+    await prepare(`t${n}`, seededRandom(seed + n), SHORT, next);
   }
-  const dice = random(seed + 50);
+  const dice = seededRandom(seed + 50);
   if (patient.length > 0) await prepare('p', dice, DEFAULTS, supply<Step>(patient, dice));
   return runs;
 }
@@ -134,7 +134,7 @@ async function prepareServers(
   const { start, servers } = await environment.stoppable();
   const heal = (): Promise<void> => healServers(servers);
   const prepare = async (n: number, { timings, faults }: ServerPlan): Promise<Run> => {
-    const dice = random(seed + 100 + n);
+    const dice = seededRandom(seed + 100 + n);
     const group = await start({ name: `s${n}`, size: 4, timings, random: dice });
     const steps = faults.map(({ name, inject }): Step => {
       return { name, inject: (of) => inject(of, servers), heal };

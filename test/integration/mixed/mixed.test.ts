@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { random } from '../../unit/protocol/world.js';
+import { seededRandom } from '../../../tools/harness/random.js';
 import { isFull, ms, print } from '../../../tools/harness/processes/figures.js';
 import { WatchProbe } from '../../../tools/harness/processes/watch-probe.js';
 import { testWithClientGo } from '../test-bed.js';
@@ -45,7 +45,7 @@ class Nemesis {
 
   constructor(slots: readonly Slot[], seed: number) {
     this.#slots = slots;
-    this.#random = random(seed);
+    this.#random = seededRandom(seed);
   }
 
   async play(until: number, leader: () => string): Promise<void> {
