@@ -16,11 +16,31 @@ export function checkPort(port: unknown): void {
   ) {
     return;
   }
-  throw new TypeError(`port must be a whole number from 0 to 65535; got ${JSON.stringify(port)}`);
+  throw new TypeError(`port must be a whole number from 0 to 65535; got ${shown(port)}`);
+}
+
+/** @throws TypeError unless it is a whole number: of anything else every seed would make the same series */
+export function checkSeed(seed: unknown): void {
+  if (Number.isSafeInteger(seed)) return;
+  throw new TypeError(`seed must be a whole number; got ${shown(seed)}`);
+}
+
+/** @throws TypeError unless it is a finite number of milliseconds that is not below `min` */
+export function checkMs(what: string, value: unknown, min = 0): void {
+  if (Number.isFinite(value) && Number(value) >= min) return;
+  const range = min === 0 ? 'not negative' : `${min} or more`;
+  throw new TypeError(
+    `${what} must be a finite number of milliseconds, ${range}; got ${shown(value)}`,
+  );
 }
 
 /** @throws TypeError unless it is left out or one of these */
 export function checkOneOf(option: string, value: unknown, known: readonly string[]): void {
   if (value === undefined || known.includes(value as string)) return;
-  throw new TypeError(`${option} must be one of ${known.join(', ')}; got ${JSON.stringify(value)}`);
+  throw new TypeError(`${option} must be one of ${known.join(', ')}; got ${shown(value)}`);
+}
+
+/** Numbers as they are: JSON makes null of NaN and Infinity. */
+function shown(value: unknown): string {
+  return typeof value === 'number' ? String(value) : JSON.stringify(value);
 }

@@ -7,8 +7,8 @@ import { StatusError } from './status.js';
 
 const maxBodyBytes = 3 * 1024 * 1024;
 
-/** Throws a 413 beyond the real server's limit. */
-export async function readBody(request: IncomingMessage): Promise<string> {
+/** @throws StatusError 413 beyond the limit of a real server */
+async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -20,7 +20,7 @@ export async function readBody(request: IncomingMessage): Promise<string> {
   throw new StatusError(413, 'RequestEntityTooLarge', message);
 }
 
-/** @param serve rejects only for what is a defect of the server itself */
+/** @param serve handles one request; it rejects only when the server itself has a defect */
 export function httpServer(
   serve: (incoming: Incoming, responder: Responder) => Promise<void>,
 ): Server {
@@ -37,7 +37,7 @@ export function httpServer(
       send(responder, reply, new Date());
     });
   });
-  // Like the real server, which never closes an idle connection within a test's time.
+  // A real server keeps idle connections longer than any test takes.
   server.keepAliveTimeout = 0;
   return server;
 }

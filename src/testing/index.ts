@@ -32,11 +32,11 @@ import { LeaseServer } from './server.js';
 import type { LeaseServerOptions } from './server.js';
 
 /**
- * Starts a server and resolves when it accepts connections. Rejects when the port or host cannot be had.
+ * Starts a server on a port. Resolves when it accepts connections, rejects when the port or host is not available.
  * Close it in your test's teardown: it keeps the process alive until then.
  */
 export function startLeaseServer(options?: LeaseServerOptions): Promise<LeaseServer>;
-/** Makes a server without sockets, on a clock that the test moves: `api.advance(15_000)`. */
+/** Starts a server in memory, on a clock that the test moves: `await api.advance(15_000)`. */
 export function startLeaseServer(options: ManualLeaseServerOptions): Promise<ManualLeaseServer>;
 export function startLeaseServer(
   options: LeaseServerOptions | ManualLeaseServerOptions = {},
@@ -49,7 +49,12 @@ export function startLeaseServer(
 
 export type { AdvanceOptions } from './clock.js';
 export type { ManualLeaseServer, ManualLeaseServerOptions } from './manual-server.js';
-export type { CommonOptions, LeaseServer, LeaseServerBase, LeaseServerOptions } from './server.js';
+export type {
+  BaseLeaseServer,
+  BaseLeaseServerOptions,
+  LeaseServer,
+  LeaseServerOptions,
+} from './server.js';
 export type { Faults } from './faults.js';
 export type {
   CommitLateOptions,

@@ -1,6 +1,8 @@
 /**
- * The way to a server in the same process: no sockets, no latency. What one side sends, the other has once the running
- * code gives way. The shapes are those of the wire port that the library's own requests go through.
+ * The network between a client and a server in the same process: without sockets and without latency. What one side
+ * sends, the other side receives in a later microtask. The types repeat those of the wire port of the library
+ * (`src/lease/kube/http-wire.ts`), since the library and this server share no code; one suite of tests runs on this
+ * wire and on that over sockets.
  */
 import type { Headers, Incoming, Responder } from './responder.js';
 
@@ -31,7 +33,10 @@ interface Answered {
   readonly body: string;
 }
 
-type Broken = { readonly kind: 'broken'; readonly error: NodeJS.ErrnoException };
+interface Broken {
+  readonly kind: 'broken';
+  readonly error: NodeJS.ErrnoException;
+}
 
 type ExchangeResult =
   | ({ readonly kind: 'answered' } & Answered)
@@ -39,7 +44,7 @@ type ExchangeResult =
 
 type StreamResult = { readonly kind: 'ended' } | Broken | ({ readonly kind: 'refused' } & Answered);
 
-/** What the sender of a request learns, in this order. */
+/** The client's side of one request. The last call is `ended` or `broken`. */
 interface Sender {
   begun(status: number, headers: Headers): void;
   chunk(text: string): void;
@@ -47,11 +52,10 @@ interface Sender {
   broken(error: NodeJS.ErrnoException): void;
 }
 
-/** Requests to one server. */
+/** The way to one server. A connection is only a number here: how many of a group wait for their next request. */
 export class MemoryWire {
   readonly #serve: (incoming: Incoming, responder: Responder) => void;
   readonly #open = new Set<MemoryResponder>();
-  /** Connections of each group that wait for their next request. */
   readonly #idle = new WeakMap<AbortSignal, number>();
   #isClosed = false;
 
@@ -67,7 +71,7 @@ export class MemoryWire {
         resolve(result);
         request.onFree();
       };
-      this.#send(request, {
+      const responder = this.#send(request, {
         begun: (status, headers) => (answer = { status, headers, body: '' }),
         chunk: (text) => (answer = { ...answer, body: answer.body + text }),
         ended: () => {
@@ -75,8 +79,7 @@ export class MemoryWire {
           end({ kind: 'answered', ...answer });
         },
         broken: (error) => {
-          const mayHaveLeft = error.code !== 'ECONNREFUSED';
-          end({ kind: 'broken', error, mayHaveLeft, wasIdle });
+          end({ kind: 'broken', error, mayHaveLeft: responder.wasServed, wasIdle });
         },
       });
     });
@@ -102,40 +105,45 @@ export class MemoryWire {
     });
   }
 
-  /** Breaks what is under way and refuses what comes. */
+  /** Resets all connections and refuses new ones. */
   close(): void {
     this.#isClosed = true;
     for (const responder of [...this.#open]) responder.reset();
   }
 
-  #send(request: WireRequest & { readonly body?: string | undefined }, sender: Sender): void {
-    if (this.#isClosed) {
-      queueMicrotask(() => sender.broken(networkError('ECONNREFUSED')));
-      return;
-    }
+  #send(
+    request: WireRequest & { readonly body?: string | undefined },
+    sender: Sender,
+  ): MemoryResponder {
     const { method, path, body, authorized, signal } = request;
     const { Authorization } = (authorized.options.headers ?? {}) as { Authorization?: string };
-    const responder = new MemoryResponder(sender);
-    this.#open.add(responder);
-    const drop = (): void => responder.drop(signal.reason as Error);
-    signal.addEventListener('abort', drop, { once: true });
-    responder.onClose(() => {
-      this.#open.delete(responder);
-      signal.removeEventListener('abort', drop);
-    });
     const headers = {
       authorization: Authorization,
       'content-type': body === undefined ? undefined : 'application/json',
       'user-agent': 'metaparticle-sync',
     };
-    queueMicrotask(() => {
-      if (!responder.isGone)
-        this.#serve({ method, url: path, headers, body: body ?? '' }, responder);
+    const responder = new MemoryResponder(sender);
+    this.#open.add(responder);
+    const onAbort = (): void => responder.drop(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+    responder.onClose(() => {
+      this.#open.delete(responder);
+      signal.removeEventListener('abort', onAbort);
     });
+    queueMicrotask(() => {
+      if (responder.isGone) return;
+      if (this.#isClosed) {
+        responder.drop(networkError('ECONNREFUSED'));
+        return;
+      }
+      responder.wasServed = true;
+      this.#serve({ method, url: path, headers, body: body ?? '' }, responder);
+    });
+    return responder;
   }
 
   #takeIdle(group: AbortSignal): boolean {
-    const idle = this.#idle.get(group) ?? 0;
+    const idle = group.aborted ? 0 : (this.#idle.get(group) ?? 0);
     if (idle > 0) this.#idle.set(group, idle - 1);
     return idle > 0;
   }
@@ -145,8 +153,10 @@ export class MemoryWire {
   }
 }
 
-/** What the server sends is handed over in order, each part after the running code has given way. */
+/** The server's side of one request. The client receives each part in a microtask of its own, in order. */
 class MemoryResponder implements Responder {
+  /** The server has received the request. */
+  wasServed = false;
   readonly #sender: Sender;
   readonly #onClose: (() => void)[] = [];
   #hasBegun = false;
@@ -172,6 +182,7 @@ class MemoryResponder implements Responder {
   }
 
   begin(code: number, headers: Headers): void {
+    if (this.#isClosed) return;
     this.#hasBegun = true;
     const lowered = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
     this.#deliver(() => this.#sender.begun(code, Object.fromEntries(lowered) as Headers));
@@ -188,14 +199,16 @@ class MemoryResponder implements Responder {
   }
 
   destroy(): void {
-    this.#break(networkError('ECONNRESET'));
+    this.reset();
   }
 
   reset(): void {
-    this.#break(networkError('ECONNRESET'));
+    if (this.#isClosed) return;
+    this.#deliver(() => this.#sender.broken(networkError('ECONNRESET')));
+    this.#close();
   }
 
-  /** The client gave the request up: nothing reaches it any more. */
+  /** Breaks the request on the client's side: nothing that the server sends reaches the client any more. */
   drop(error: Error): void {
     if (this.#isDropped) return;
     this.#isDropped = true;
@@ -205,12 +218,6 @@ class MemoryResponder implements Responder {
 
   onClose(callback: () => void): void {
     this.#onClose.push(callback);
-  }
-
-  #break(error: NodeJS.ErrnoException): void {
-    if (this.#isClosed) return;
-    this.#deliver(() => this.#sender.broken(error));
-    this.#close();
   }
 
   #deliver(act: () => void): void {
@@ -227,7 +234,6 @@ class MemoryResponder implements Responder {
 }
 
 function networkError(code: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`the connection to the server in this process: ${code}`), {
-    code,
-  });
+  const what = code === 'ECONNREFUSED' ? 'was refused' : 'was reset';
+  return Object.assign(new Error(`the connection to the server in memory ${what}`), { code });
 }

@@ -1,4 +1,4 @@
-/** A request as it arrived, and the way back to its sender, whatever brought it: a socket, or a call in one process. */
+/** A request and the way to answer it, the same for requests over sockets and for those within one process. */
 
 export interface Incoming {
   readonly method: string;
@@ -20,17 +20,17 @@ export interface Responder {
   readonly isGone: boolean;
   /** An answer has begun. */
   readonly hasBegun: boolean;
-  /** A whole answer. */
+  /** Sends a whole answer. */
   answer(code: number, headers: Headers, body: string): void;
-  /** The head of an answer that goes on. */
+  /** Sends the head of an answer. Its body follows by `write` and `end`. */
   begin(code: number, headers: Headers): void;
   write(text: string): void;
-  /** The end of an answer that went on. */
+  /** Ends an answer that `begin` began. */
   end(): void;
-  /** Closes the connection, whatever is under way. */
+  /** Closes the connection, complete answer or not. */
   destroy(): void;
-  /** The same by a reset. */
+  /** Resets the connection. */
   reset(): void;
-  /** Calls back once, when the answer is complete or the connection is gone. */
+  /** Calls back once: when the answer is complete, or when the connection is gone. */
   onClose(callback: () => void): void;
 }

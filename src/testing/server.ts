@@ -1,8 +1,8 @@
-/** The server as its users hold it. */
+/** The server as a test holds it: what all servers have, and the one on a port. */
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { LeaseApi } from './api.js';
-import { checkKeys } from './check.js';
+import { checkKeys, checkMs } from './check.js';
 import { systemClock } from './clock.js';
 import type { ServerClock } from './clock.js';
 import { Dispatcher } from './dispatcher.js';
@@ -19,11 +19,11 @@ import { Gate, Timers } from './timers.js';
 import { Tokens } from './tokens.js';
 import { Watches } from './watch.js';
 
-/** What all servers have. Every option can be left out. */
-export interface CommonOptions {
+/** What every server can be told at its start. Every option can be left out. */
+export interface BaseLeaseServerOptions {
   /** The namespaces that exist. @defaultValue any that is asked for */
   readonly namespaces?: readonly string[] | undefined;
-  /** @defaultValue 60 000 */
+  /** Milliseconds between the bookmarks of a watch that asks for them. @defaultValue 60 000 */
   readonly bookmarkIntervalMs?: number | undefined;
   /** Versions count from here: try one beyond 2⁵³. @defaultValue a random one from 1 000 */
   readonly initialVersion?: bigint | undefined;
@@ -33,8 +33,8 @@ export interface CommonOptions {
   readonly log?: ((line: string) => void) | undefined;
 }
 
-/** How a server on the clock of the machine starts. Every option can be left out. */
-export interface LeaseServerOptions extends CommonOptions {
+/** How a server on a port starts. Every option can be left out. */
+export interface LeaseServerOptions extends BaseLeaseServerOptions {
   /** @defaultValue `'system'` */
   readonly clock?: 'system' | undefined;
   /** @defaultValue 0, a free one */
@@ -43,7 +43,7 @@ export interface LeaseServerOptions extends CommonOptions {
   readonly host?: string | undefined;
 }
 
-export const COMMON_KEYS = [
+export const BASE_KEYS = [
   'clock',
   'namespaces',
   'bookmarkIntervalMs',
@@ -52,22 +52,22 @@ export const COMMON_KEYS = [
   'log',
 ];
 
-const KEYS = [...COMMON_KEYS, 'port', 'host'];
+const KEYS = [...BASE_KEYS, 'port', 'host'];
 
-/** What a server goes by. */
+/** Time and chance of a server. */
 export interface Surroundings {
   readonly clock: ServerClock;
   /** From 0 to 1. */
   readonly random: () => number;
 }
 
-/** A Lease API server, however it is reached. */
-export abstract class LeaseServerBase implements AsyncDisposable {
-  /** The Leases, for assertions and outsiders' writes. */
+/** What both kinds of Lease API server have in common: that on a port, and that on a manual clock. */
+export abstract class BaseLeaseServer implements AsyncDisposable {
+  /** The stored Leases, for assertions, and for writes as another program would make them. */
   readonly leases: Outsider;
-  /** What was asked so far. */
+  /** The requests so far. */
   readonly requests = new Requests();
-  /** What shall go wrong. */
+  /** What goes wrong, from now on. */
   readonly faults: Faults;
   readonly #store: Store;
   readonly #namespaces: Namespaces;
@@ -78,7 +78,9 @@ export abstract class LeaseServerBase implements AsyncDisposable {
   readonly #dispatcher: Dispatcher;
 
   /** @internal */
-  constructor(options: CommonOptions, { clock, random }: Surroundings) {
+  constructor(options: BaseLeaseServerOptions, { clock, random }: Surroundings) {
+    const { bookmarkIntervalMs = 60_000 } = options;
+    checkMs('bookmarkIntervalMs', bookmarkIntervalMs, 1);
     const initialVersion = BigInt(1_000 + Math.floor(random() * 9_000));
     this.#store = new Store(options.initialVersion ?? initialVersion);
     this.#namespaces = new Namespaces(options.namespaces);
@@ -96,7 +98,7 @@ export abstract class LeaseServerBase implements AsyncDisposable {
       tokens: this.#tokens,
       gate: this.#gate,
       timers: this.#timers,
-      bookmarkIntervalMs: options.bookmarkIntervalMs ?? 60_000,
+      bookmarkIntervalMs,
       log: options.log ?? (() => undefined),
     });
   }
@@ -119,7 +121,7 @@ export abstract class LeaseServerBase implements AsyncDisposable {
     return makeKubeConfig(this.credentials(options));
   }
 
-  /** From now on the token is good, and the user's: half of a rotation. */
+  /** From now on the token is valid and identifies this user: half of a rotation. */
   acceptToken(token: string, user = 'admin'): void {
     this.#tokens.accept(token, user);
   }
@@ -134,49 +136,50 @@ export abstract class LeaseServerBase implements AsyncDisposable {
     this.#namespaces.add(namespace);
   }
 
-  /** Creating in it is refused from now on; Leases that exist can still be written. */
+  /** From now on, creating a Lease in it is refused. Leases that exist can still be written. */
   terminateNamespace(namespace: string): void {
     this.#namespaces.terminate(namespace);
   }
 
-  /** Its Leases are deleted, one by one, and it exists no more. */
+  /** Deletes its Leases, one by one. From now on it does not exist. */
   removeNamespace(namespace: string): void {
     this.#namespaces.remove(namespace);
     for (const lease of this.#store.list(namespace)) this.#store.remove(lease.metadata);
   }
 
   /**
-   * Connections are accepted and nothing is answered or delivered, as under SIGSTOP. What arrives meanwhile is
-   * handled after `resume()`, in order, also when its client has given up.
+   * Stops the server, as SIGSTOP does: it accepts connections, and neither answers requests nor delivers events. After
+   * `resume()` it handles what has arrived, in order, also requests whose client has given up.
    */
   pause(): void {
     this.#gate.close();
     for (const watch of this.#watches.select(undefined)) watch.hold(this.#gate);
   }
 
+  /** Ends a pause. Does nothing when there is none. */
   resume(): void {
     for (const watch of this.#watches.select(undefined)) watch.release(this.#gate, 'queued');
     this.#gate.open();
   }
 
-  /** Forgets the history: who continues a watch from a version of before gets a 410. Open watches go on. */
+  /** Forgets the history: a watch that continues from an earlier version gets a 410. Open watches go on. */
   compact(): void {
     this.#store.compact();
   }
 
-  /** Ends everything: watches, connections, delayed requests. Idempotent. */
+  /** Ends watches, connections and delayed requests. Further calls do nothing. */
   async close(): Promise<void> {
     this.#timers.clear();
     for (const watch of this.#watches.select(undefined)) watch.end();
     await this.disconnect();
   }
 
-  /** As {@link close}. */
+  /** The same as {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  /** Ends what is still connected, and lets nothing in any more. @internal */
+  /** Ends open connections and accepts no new ones. @internal */
   protected abstract disconnect(): Promise<void>;
 
   /** @internal */
@@ -195,7 +198,7 @@ export abstract class LeaseServerBase implements AsyncDisposable {
 }
 
 /** A running Lease API server on a port of this machine. It keeps the process alive until `close()`. */
-export class LeaseServer extends LeaseServerBase {
+export class LeaseServer extends BaseLeaseServer {
   readonly #http: Server;
   readonly #host: string;
   #port = 0;

@@ -5,9 +5,9 @@ import type { LeaseClientOptions, LockOptions, SyncWarning } from '@metaparticle
 import { startLeaseServer } from '@metaparticle/sync/testing';
 import type {
   AdvanceOptions,
-  CommonOptions,
+  BaseLeaseServerOptions,
   LeaseServer,
-  LeaseServerBase,
+  BaseLeaseServer,
   LeaseServerOptions,
   LeaseSpec,
   ManualLeaseServer,
@@ -22,7 +22,7 @@ export const quickHeldMs = quickBeliefMs - 50;
 /** A day in the past, in the form of Kubernetes. */
 export const longAgo = '2020-01-01T00:00:00.000000Z';
 
-abstract class ClusterBase<Api extends LeaseServerBase> implements AsyncDisposable {
+abstract class ClusterBase<Api extends BaseLeaseServer> implements AsyncDisposable {
   readonly api: Api;
   /** What every client of this cluster was warned of. */
   readonly warnings: SyncWarning[] = [];
@@ -115,7 +115,9 @@ abstract class ClusterBase<Api extends LeaseServerBase> implements AsyncDisposab
  * clock moves only by `advance`, `until` and `settled`.
  */
 export class Cluster extends ClusterBase<ManualLeaseServer> {
-  static async start(options: CommonOptions & { readonly seed?: number } = {}): Promise<Cluster> {
+  static async start(
+    options: BaseLeaseServerOptions & { readonly seed?: number } = {},
+  ): Promise<Cluster> {
     return new Cluster(await startLeaseServer({ ...options, clock: 'manual' }));
   }
 

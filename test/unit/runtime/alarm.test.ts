@@ -4,7 +4,8 @@ import { Alarm } from '../../../src/lease/alarm.js';
 import type { Present, Sight } from '../../../src/lease/protocol/sight.js';
 import type { Holding, Seeking, State, Terms } from '../../../src/lease/protocol/state.js';
 import { LeaseView } from '../../../src/lease/view.js';
-import { ManualClock, ScriptedWatch } from './manual.js';
+import { ManualClock } from '../../../src/testing/clock.js';
+import { ScriptedWatch } from './manual.js';
 import {
   at,
   foreignLease,
@@ -17,7 +18,7 @@ function scene(own: Terms = terms('mine')) {
   const warnings: SyncWarning[] = [];
   const view = new LeaseView(
     key,
-    { watch: new ScriptedWatch(), clock: new ManualClock(), random: Math.random },
+    { watch: new ScriptedWatch(), clock: new ManualClock(), random: () => 0.5 },
     () => undefined,
   );
   const alarm = new Alarm(view, own, (warning) => warnings.push(warning));

@@ -115,7 +115,7 @@ describe('a keeper', () => {
 
   it('asks the clock, not a flag: a blocked event loop cannot keep belief alive', async () => {
     const { clock, keeper } = await holding();
-    clock.jump(13_000);
+    clock.block(13_000);
     expect(keeper.signal.aborted).toBe(false);
     expect(keeper.isHeld()).toBe(false);
     expect(keeper.signal.aborted).toBe(true);
@@ -124,7 +124,7 @@ describe('a keeper', () => {
 
   it('counts suspension against belief', async () => {
     const { clock, keeper } = await holding();
-    clock.suspended = 13_000;
+    clock.suspend(13_000);
     expect(keeper.isHeld()).toBe(false);
   });
 
@@ -153,7 +153,7 @@ describe('a claim that is answered by', () => {
   it('tells of a loss by suspension, unasked, when the next renewal is due', async () => {
     const { clock, keeper } = await holding();
     await clock.advance(500);
-    clock.suspended = 13_000;
+    clock.suspend(13_000);
     await clock.advance(1_500);
     expect(keeper.signal.reason).toMatchObject({ reason: 'expired' });
   });

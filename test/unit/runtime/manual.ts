@@ -1,4 +1,3 @@
-import type { Clock, Instant } from '../../../src/lease/clock.js';
 import { Keeper } from '../../../src/lease/keeper.js';
 import type { KeeperHooks } from '../../../src/lease/ports.js';
 import type { Terms } from '../../../src/lease/protocol/state.js';
@@ -17,59 +16,10 @@ import type {
   WriteOutcome,
 } from '../../../src/lease/store.js';
 import { LeaseView } from '../../../src/lease/view.js';
-import { at, key } from '../../../tools/harness/protocol/fixtures.js';
+import { ManualClock } from '../../../src/testing/clock.js';
+import { key } from '../../../tools/harness/protocol/fixtures.js';
 
-/** Time that moves when told to. Timers fire in order, each at its own instant. */
-export class ManualClock implements Clock {
-  #timers: { at: number; callback: () => void }[] = [];
-  #now = 0;
-  suspended = 0;
-
-  now(): Instant {
-    return at(this.#now, { elapsed: this.#now + this.suspended });
-  }
-
-  monotonic(): number {
-    return this.#now;
-  }
-
-  after(ms: number, callback: () => void): () => void {
-    const timer = { at: this.#now + ms, callback };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((one) => one !== timer);
-    };
-  }
-
-  keepAlive(): () => void {
-    return () => undefined;
-  }
-
-  get timers(): number {
-    return this.#timers.length;
-  }
-
-  /** Time passes without anybody being called: a blocked event loop. */
-  jump(ms: number): void {
-    this.#now += ms;
-  }
-
-  async advance(ms: number): Promise<void> {
-    const end = this.#now + ms;
-    await settled();
-    for (;;) {
-      const due = this.#timers.filter((one) => one.at <= end).sort((a, b) => a.at - b.at)[0];
-      if (due === undefined) break;
-      this.#timers = this.#timers.filter((one) => one !== due);
-      this.#now = Math.max(this.#now, due.at);
-      due.callback();
-      await settled();
-    }
-    this.#now = end;
-  }
-}
-
-/** All promise reactions that are due have run. */
+/** All promise reactions that can run have run. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -172,7 +122,7 @@ export function stage(terms: Terms) {
   const watch = new ScriptedWatch();
   const warnings: SyncWarning[] = [];
   const told: string[] = [];
-  const view = new LeaseView(key, { watch, clock, random: Math.random }, () => told.push('idle'));
+  const view = new LeaseView(key, { watch, clock, random: () => 0.5 }, () => told.push('idle'));
   const hooks = hooksTelling(told);
   const ports = { clock, store, view, decoration, warn: (one: SyncWarning) => warnings.push(one) };
   const keeper = new Keeper(ports, terms, hooks);

@@ -2,7 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import type { News } from '../../../src/lease/protocol/sight.js';
 import type { Lease } from '../../../src/lease/record.js';
 import { LINGER_MS, LeaseView } from '../../../src/lease/view.js';
-import { ManualClock, ScriptedWatch } from './manual.js';
+import { ManualClock } from '../../../src/testing/clock.js';
+import { seededRandom } from '../../../src/testing/random.js';
+import { ScriptedWatch } from './manual.js';
 import {
   foreignLease,
   key,
@@ -14,7 +16,7 @@ function scene() {
   const clock = new ManualClock();
   const watch = new ScriptedWatch();
   let idle = 0;
-  const view = new LeaseView(key, { watch, clock, random: Math.random }, () => idle++);
+  const view = new LeaseView(key, { watch, clock, random: seededRandom(1) }, () => idle++);
   return { clock, watch, view, idle: () => idle };
 }
 

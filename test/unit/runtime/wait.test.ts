@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { getEventListeners } from 'node:events';
 import { Wait } from '../../../src/lease/wait.js';
-import { ManualClock } from './manual.js';
+import { ManualClock } from '../../../src/testing/clock.js';
 import { rejection } from '../../support/promises.js';
 
 const forever = new Promise<never>(() => undefined);
