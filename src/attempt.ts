@@ -36,6 +36,7 @@ export function attemptOf(
 ): Attempt {
   const { labels, annotations, ownerReferences, keepProcessAlive } = options;
   const { marginMs, renewIntervalMs, trustServerClock, deleteOnRelease } = options;
+  const { unseenMs = 0 } = hostOf(client).clock;
   return {
     keepProcessAlive,
     decoration: {
@@ -47,10 +48,18 @@ export function attemptOf(
       identity: options.identity ?? client.identity,
       nonce: randomBytes(12).toString('base64url'),
       durationMs: options.leaseDurationMs,
-      marginMs: marginMs + TIMER_LATENESS_MS,
+      marginMs: marginMs + TIMER_LATENESS_MS + beyond(unseenMs, marginMs),
       ...{ renewIntervalMs, trustServerClock, deleteOnRelease, aim },
     },
   };
+}
+
+/**
+ * What the clock does not see of a suspension must stay inside the margin, which covers nothing else then. Nothing is
+ * left of it at the defaults, or where the up-time moves in steps of 10 ms, as on Linux.
+ */
+function beyond(unseenMs: number, marginMs: number): number {
+  return Math.max(0, unseenMs - marginMs);
 }
 
 /** Starts an attempt that is called off when the wait for it ends, unless it was won by then. */

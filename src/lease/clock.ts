@@ -1,4 +1,6 @@
 import { uptime } from 'node:os';
+import { elapsedTime } from './elapsed-time.js';
+import type { ElapsedTime } from './elapsed-time.js';
 
 /** One reading of all clocks, milliseconds. */
 export interface Instant {
@@ -13,6 +15,8 @@ export interface Instant {
 /** The only source of time and of timers. Timers never keep the process alive. */
 export interface Clock {
   now(): Instant;
+  /** At most this much of a suspension is missing from `elapsed`, milliseconds; nothing unless it is said. */
+  readonly unseenMs?: number;
   /** The monotonic clock alone: reading all of them takes a system call, and requests are many. */
   monotonic(): number;
   /** Calls back once after `ms`, any length; returns the way to call it off. */
@@ -24,34 +28,20 @@ export interface Clock {
 /** Longest delay `setTimeout` takes; beyond it fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** `os.uptime()` moves in steps of 10 ms and more; a fall behind by less than this is its grain. */
-const UPTIME_GRAIN_MS = 100;
+const monotonic = (): number => performance.now();
 
-/**
- * `performance.now()` plus every jump that the up-time made beyond it: the larger advance of the two,
- * measured from any earlier reading (up to the grain of the up-time). A system whose up-time follows the
- * wall clock (macOS) can step back; the anchor then follows it down, so that a later suspension still counts.
- */
-export function elapsedTime(monotonic: () => number, boot: () => number): () => number {
-  let suspended = 0;
-  let anchor = boot() - monotonic();
-  return () => {
-    const mono = monotonic();
-    const ahead = boot() - mono;
-    if (ahead > anchor) suspended += ahead - anchor;
-    if (ahead > anchor || ahead < anchor - UPTIME_GRAIN_MS) anchor = ahead;
-    return mono + suspended;
-  };
-}
-
-const readElapsed = elapsedTime(
-  () => performance.now(),
-  () => uptime() * 1000,
-);
+/** On macOS the monotonic clock itself counts suspensions, and the up-time follows the wall clock. */
+const elapsed: ElapsedTime =
+  process.platform === 'darwin'
+    ? { now: monotonic, unseenMs: 0 }
+    : elapsedTime(monotonic, () => uptime() * 1_000);
 
 export const systemClock: Clock = {
-  now: () => ({ monotonic: performance.now(), elapsed: readElapsed(), wall: Date.now() }),
-  monotonic: () => performance.now(),
+  now: () => ({ monotonic: monotonic(), elapsed: elapsed.now(), wall: Date.now() }),
+  monotonic,
+  get unseenMs() {
+    return elapsed.unseenMs;
+  },
   after(ms, callback) {
     let timer: NodeJS.Timeout;
     const arm = (left: number): void => {

@@ -13,7 +13,7 @@ const house: House = {
   names: { files: ['src/lease-name.ts'], imports: ['errors', 'options'] },
   shutdown: { files: ['src/shutdown.ts'], imports: ['errors', 'options'] },
   record: { files: ['src/lease/record.ts'], imports: [] },
-  clock: { files: ['src/lease/clock.ts'], imports: [] },
+  clock: { files: ['src/lease/clock.ts', 'src/lease/elapsed-time.ts'], imports: [] },
   wait: { files: ['src/lease/wait.ts'], imports: ['clock'] },
   protocol: { files: ['src/lease/protocol/'], imports: ['errors', 'record', 'clock'] },
   store: { files: ['src/lease/store.ts'], imports: ['errors', 'record'] },
