@@ -17,6 +17,13 @@ describe('the diagrams', () => {
     expect(redraw(page, stale)).not.toBe(stale);
     expect(() => redraw(page, 'nothing')).toThrow('no place for the diagram "states"');
     const names = Object.values(diagrams).flatMap((ofPage) => Object.keys(ofPage));
-    expect(names).toEqual(['states', 'hand-off', 'crash', 'belief']);
+    expect(names).toEqual([
+      'states',
+      'crash-and-takeover',
+      'hand-off',
+      'lost-reply',
+      'late-commit',
+      'belief',
+    ]);
   });
 });
