@@ -1,27 +1,28 @@
-// Finds or starts the real API server that all test files of one Jest run share, when
-// SYNC_TEST_REAL=1 asks for one, and beside it client-go's elector. The workers inherit its description by the environment.
+// Finds or starts the real API server that all test files of one Jest run share. SYNC_TEST_REAL says which:
+//   1        one that is named or that can be built, and beside it client-go's elector
+//   at hand  one that is named or built already
+// The workers inherit its description by the environment.
 import '../../tools/loader.js';
 
 let found;
 
 export default async function setUp() {
-  if (process.env.SYNC_TEST_REAL !== '1') {
-    say('real API server: not asked for (SYNC_TEST_REAL=1 runs the integration tests on one too)');
-    return;
-  }
+  const wanted = process.env.SYNC_TEST_REAL;
+  if (wanted !== '1' && wanted !== 'at hand') return;
   const { findCluster, SHARED_CLUSTER } =
     await import('../../tools/harness/control-plane/index.ts');
-  found = await findCluster();
+  found = await findCluster(wanted === '1');
   process.env[SHARED_CLUSTER] = JSON.stringify(found);
   if (found.kind === 'none') {
     say(found.reason);
     return;
   }
   say(`real API server: ${found.version} at ${found.server} (${found.source ?? 'named'})`);
+  if (wanted !== '1') return;
   const { findClientGo, SHARED_CLIENT_GO } = await import('../../tools/harness/client-go/find.ts');
-  const rival = await findClientGo();
-  process.env[SHARED_CLIENT_GO] = JSON.stringify(rival);
-  say(rival.kind === 'none' ? rival.reason : `rival: client-go ${rival.version}`);
+  const clientGo = await findClientGo();
+  process.env[SHARED_CLIENT_GO] = JSON.stringify(clientGo);
+  say(clientGo.kind === 'none' ? clientGo.reason : `client-go: ${clientGo.version}`);
 }
 
 export async function stopFound() {

@@ -1,8 +1,10 @@
-// The test run: `node tools/test-runner/run.js full|fast|live …`, one plan after the other. The tracks of a plan
-// run side by side, the stages of a track in their order. Every stage runs, whatever became of those before
-// it; then come one verdict per stage, the API servers that took part, and the totals as last line.
-import { pathToFileURL } from 'node:url';
+// Runs tiers of the tests, one after the other: `node tools/test-runner/run.js test cluster verification`.
+// Every stage runs, whether or not those before it passed. Then come one verdict for each stage, what did not
+// take part, the slowest tests, and the totals as the last line.
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { report } from './report.js';
 import { endAll, runStage } from './stage.js';
 
 /** @typedef {import('./stage.js').Stage} Stage */
@@ -16,62 +18,63 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 
 try {
-  const [lines, verdicts] = [[], []];
+  const ran = [];
   const names = process.argv.slice(2);
-  for (const plan of await Promise.all((names.length > 0 ? names : ['full']).map(loadPlan))) {
-    const own = (await Promise.all(plan.tracks.map(runTrack))).flat();
-    const closing = plan.close?.(own) ?? { lines: [], verdicts: [] };
-    own.push(...closing.verdicts);
-    verdicts.push(...own);
-    lines.push(...own.map(describe), ...own.flatMap(skippedTests), ...closing.lines);
+  for (const [name, tier] of await loadTiers(names.length > 0 ? names : ['test'])) {
+    const start = performance.now();
+    const verdicts = [];
+    for (const step of tier.steps) verdicts.push(...(await runStep(step)));
+    ran.push({ name, verdicts, seconds: (performance.now() - start) / 1000 });
   }
+  const { lines, passed, failed } = report(ran);
   console.log(`\n${lines.join('\n')}`);
-  conclude(sum(verdicts, 'passed'), sum(verdicts, 'failed'));
+  conclude(passed, failed);
 } catch (error) {
   console.error(error);
   conclude(0, 1);
 }
 
-/** @param {readonly Stage[]} stages */
-async function runTrack(stages) {
+/** Names of `tiers.js`, or files that export `tier`. */
+async function loadTiers(names) {
+  const { tiers } = await import('./tiers.js');
+  const load = async (name) => {
+    if (name.endsWith('.js')) return (await import(pathToFileURL(resolve(name)).href)).tier;
+    if (!Object.hasOwn(tiers, name)) throw new Error(`no such tier: ${name}`);
+    return tiers[name];
+  };
+  return Promise.all(names.map(async (name) => [name, await load(name)]));
+}
+
+/**
+ * @param {readonly Stage[]} stages
+ * @returns {Promise<Verdict[]>} in the order of the stages
+ */
+async function runStep(stages) {
   const verdicts = [];
-  for (const stage of stages) {
-    console.log(`\n--- ${stage.name}${stage.background ? ', in the background' : ''}`);
-    const verdict = await runStage(stage);
-    if (stage.background) console.log(`\n--- ${describe(verdict)}\n${verdict.output.trimEnd()}`);
-    verdicts.push(verdict);
-  }
+  const waiting = stages.entries();
+  const isAlone = stages.length === 1;
+  const runOneAfterAnother = async () => {
+    for (const [index, stage] of waiting) verdicts[index] = await runAndShow(stage, isAlone);
+  };
+  const cores = Math.min(availableParallelism(), stages.length);
+  await Promise.all(Array.from({ length: cores }, runOneAfterAnother));
   return verdicts;
 }
 
-/** A name of `plans.js`, or a file that exports `plan`. */
-async function loadPlan(name) {
-  if (name.endsWith('.js')) return (await import(pathToFileURL(resolve(name)).href)).plan;
-  const { plans } = await import('./plans.js');
-  if (!Object.hasOwn(plans, name)) throw new Error(`no such plan: ${name}`);
-  return plans[name];
-}
-
-/** @param {Verdict} verdict */
-function describe({ name, seconds, passed, failed, skipped, trouble }) {
-  const counts = [`${passed} passed`];
-  if (failed > 0) counts.push(`${failed} failed`);
-  if (skipped > 0) counts.push(`${skipped} skipped`);
-  if (trouble !== '') counts.push(trouble);
-  const mark = failed > 0 ? 'FAIL' : 'ok  ';
-  return `${mark} ${name.padEnd(14)}${seconds.toFixed(1).padStart(7)} s   ${counts.join(', ')}`;
-}
-
-/** No test is left out in silence. */
-function skippedTests({ results }) {
-  const tests = (results?.testResults ?? []).flatMap(({ assertionResults }) => assertionResults);
-  return tests
-    .filter(({ status }) => status !== 'passed' && status !== 'failed')
-    .map(({ fullName }) => `skipped: ${fullName}`);
-}
-
-function sum(verdicts, field) {
-  return verdicts.reduce((total, verdict) => total + verdict[field], 0);
+/** Shows the output as it comes when nothing runs beside the stage, otherwise at the end. */
+async function runAndShow(stage, isAlone) {
+  const missing = await stage.missing?.();
+  if (missing !== undefined) {
+    console.log(`\n--- ${stage.name}: did not take part: ${missing}`);
+    return { name: stage.name, seconds: 0, passed: 0, failed: 0, skipped: 0, output: '', missing };
+  }
+  if (isAlone) {
+    console.log(`\n--- ${stage.name}`);
+    return runStage(stage, (text) => process.stdout.write(text));
+  }
+  const verdict = await runStage(stage, () => undefined);
+  console.log(`\n--- ${stage.name}\n${verdict.output.trimEnd()}`);
+  return verdict;
 }
 
 function conclude(passed, failed) {

@@ -1,9 +1,9 @@
-// Runs one stage of the test run: a command in a process group of its own, its time bounded. Its output
-// is shown as it comes, or when it is through if it runs in the background. Whatever it leaves behind is
-// ended and counts against it.
+// Runs one stage of a test run: a command in a process group of its own, with a time limit. Its output is
+// shown as it comes, or at the end when other stages run beside it. A process that it leaves behind is
+// ended and counts as a failure.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { setPriority, tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -11,11 +11,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * @typedef {object} Stage
  * @property {string} name
  * @property {readonly string[]} command program and arguments
- * @property {number} limitSeconds the stage is ended and counted as failed after that time
- * @property {boolean} [background] it only computes: it gives way to those beside it, whose tests measure time
- * @property {boolean} [jest] the command is Jest: its own numbers are counted, not just the stage
+ * @property {number} limitSeconds the stage is ended and counted as failed after that time. It only ends
+ *   what hangs: a slow machine must never reach it
+ * @property {boolean} [jest] the command is Jest: its tests are counted, not the stage
  * @property {number} [endLimitSeconds] how long anything may go on after the work is done
  * @property {Readonly<Record<string, string>>} [env] added to the environment
+ * @property {() => Promise<string | undefined>} [missing] asked when the stage's turn comes: why it cannot
+ *   take part on this machine, in one line
  */
 
 /**
@@ -27,31 +29,29 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * @property {number} skipped
  * @property {string} output what it printed
  * @property {string} trouble why the stage failed beside failed tests, or empty
- * @property {object} [results] all that Jest tells
+ * @property {object} [results] all that Jest reports
  */
 
 /**
- * How long Jest may go on after it has written its results, and the processes that a command started
- * after the command has ended. Beyond that, something was left open.
+ * How long Jest may go on after it has written its results, and how long the processes of a command may
+ * outlive the command. Beyond that, something was left open.
  */
-const END_LIMIT_SECONDS = 10;
-
-/** Nice enough that a timer of a test in the foreground is not late for it. */
-const BACKGROUND_PRIORITY = 15;
+const END_LIMIT_SECONDS = 60;
 
 /** The process groups of the stages under way. */
 const groups = new Set();
 
-/** Ends everything that was started here; for a run that is interrupted. */
+/** Ends everything that was started here, when the run is interrupted. */
 export function endAll() {
   for (const group of groups) killGroup(group);
 }
 
 /**
  * @param {Stage} stage
+ * @param {(text: string) => void} show gets the output as it comes
  * @returns {Promise<Verdict>} never rejects
  */
-export async function runStage(stage) {
+export async function runStage(stage, show) {
   const folder = mkdtempSync(join(tmpdir(), 'stage-'));
   const resultsFile = join(folder, 'results.json');
   const start = performance.now();
@@ -59,7 +59,7 @@ export async function runStage(stage) {
   try {
     const trouble = await perform(stage, resultsFile, (text) => {
       printed.push(text);
-      if (!stage.background) process.stdout.write(text);
+      show(text);
     });
     const seconds = (performance.now() - start) / 1000;
     const output = printed.join('');
@@ -86,8 +86,8 @@ async function perform(stage, resultsFile, print) {
     });
   });
   if (child.pid === undefined) return ended;
+  const closed = new Promise((resolve) => child.once('close', resolve));
   groups.add(child.pid);
-  if (stage.background) giveWay(child.pid);
   const late = new AbortController();
   const overdue = findOverdue(stage, resultsFile, late.signal);
   let trouble = await Promise.race([ended, overdue]);
@@ -99,23 +99,12 @@ async function perform(stage, resultsFile, print) {
     trouble ||= 'left processes behind';
   }
   groups.delete(child.pid);
+  // The last of its output may come after its end. A process that left the group may keep the pipe open.
+  await Promise.race([closed, sleep(endLimitMs(stage), undefined, { ref: false })]);
   return trouble;
 }
 
-/** What it starts from now on inherits that. */
-function giveWay(pid) {
-  setPriority(pid, BACKGROUND_PRIORITY);
-  // Linux may share its time among sessions first, whatever the niceness of their processes; and each stage
-  // is a session of its own.
-  const session = `/proc/${pid}/autogroup`;
-  try {
-    if (existsSync(session)) writeFileSync(session, `${BACKGROUND_PRIORITY}`);
-  } catch (error) {
-    console.error(`${session} cannot be written: tests may be late`, error);
-  }
-}
-
-/** Resolves when the stage has taken too long, else never. */
+/** Resolves when the stage has taken too long; otherwise never. */
 async function findOverdue(stage, resultsFile, signal) {
   const limit = performance.now() + stage.limitSeconds * 1000;
   let endLimit = Infinity;
@@ -124,14 +113,14 @@ async function findOverdue(stage, resultsFile, signal) {
     if (stopped) return new Promise(() => undefined);
     const now = performance.now();
     if (now > limit) return `not done after ${stage.limitSeconds} s`;
-    if (now > endLimit) return 'all tests are done, but something keeps Jest from ending';
+    if (now > endLimit) return 'all tests have ended, but something keeps Jest running';
     if (endLimit === Infinity && stage.jest && existsSync(resultsFile)) {
       endLimit = now + endLimitMs(stage);
     }
   }
 }
 
-/** Whether nothing is left of a process group, after a moment of patience. */
+/** Whether nothing is left of a process group; waits a moment for its processes to end. */
 async function isGone(group, stage) {
   const limit = performance.now() + endLimitMs(stage);
   while (isAlive(group)) {
@@ -149,7 +138,7 @@ function killGroup(group) {
   try {
     process.kill(-group, 'SIGKILL');
   } catch {
-    // Gone already, which is what we want.
+    // It is gone already.
   }
 }
 
@@ -162,7 +151,7 @@ function isAlive(group) {
   return !isAllZombies(group);
 }
 
-/** In a container without an init process the dead stay listed for ever; they do no harm. */
+/** Without an init process, as in many containers, ended processes stay listed. They do no harm. */
 function isAllZombies(group) {
   if (!existsSync('/proc/self/stat')) return false;
   return readdirSync('/proc')

@@ -27,18 +27,24 @@ export function hasGo(): boolean {
   return spawnSync('go', ['version'], { stdio: 'ignore', env: process.env }).status === 0;
 }
 
+/** Whether the programs are there without a build. */
+export function areBinariesAtHand(): boolean {
+  return assetsFolder() !== undefined || existsSync(folderOf(builtVersion()));
+}
+
 /**
  * The programs of a control plane: from KUBEBUILDER_ASSETS, else built earlier, else built now
  * (minutes on a cold machine; progress goes to standard error). Undefined where neither they nor
- * Go are there. Throws when KUBEBUILDER_ASSETS lacks a program, or when a build fails.
+ * Go are there, and where they would have to be built but `mayBuild` is false. Throws when
+ * KUBEBUILDER_ASSETS lacks a program, or when a build fails.
  */
-export async function findBinaries(): Promise<Binaries | undefined> {
-  const assets = process.env.KUBEBUILDER_ASSETS;
-  if (assets !== undefined && assets !== '') return fromAssets(assets);
+export async function findBinaries(mayBuild = true): Promise<Binaries | undefined> {
+  const assets = assetsFolder();
+  if (assets !== undefined) return fromAssets(assets, mayBuild);
   const version = builtVersion();
   const folder = folderOf(version);
   if (existsSync(folder)) return inFolder(folder, 'cache');
-  if (!hasGo()) return undefined;
+  if (!mayBuild || !hasGo()) return undefined;
   await build({
     what: `kube-apiserver ${version} and etcd`,
     module: MODULE,
@@ -49,16 +55,21 @@ export async function findBinaries(): Promise<Binaries | undefined> {
   return inFolder(folder, 'build');
 }
 
-async function fromAssets(folder: string): Promise<Binaries> {
+function assetsFolder(): string | undefined {
+  const folder = process.env.KUBEBUILDER_ASSETS;
+  return folder === '' ? undefined : folder;
+}
+
+async function fromAssets(folder: string, mayBuild: boolean): Promise<Binaries> {
   const apiserver = join(folder, 'kube-apiserver');
   const etcd = join(folder, 'etcd');
   for (const file of [apiserver, etcd]) {
     if (!existsSync(file)) throw new Error(`KUBEBUILDER_ASSETS is set, but ${file} is not there`);
   }
   const programs = { source: 'KUBEBUILDER_ASSETS', apiserver, etcd } as const;
-  if (!hasGo()) return { ...programs, certificate: undefined };
   const own = folderOf('certificate');
   if (!existsSync(own)) {
+    if (!mayBuild || !hasGo()) return { ...programs, certificate: undefined };
     const packages = ['./certificate'];
     const what = 'what makes a client certificate';
     await build({ what, module: MODULE, packages, linkerFlags: '', folder: own });

@@ -1,6 +1,6 @@
 // A real kube-apiserver with etcd for tests, on any machine with Go. `findCluster()` is the whole
 // choice: the cluster named by SYNC_TEST_KUBECONFIG, else a control plane of our own.
-import { findBinaries } from './binaries.js';
+import { areBinariesAtHand, findBinaries } from './binaries.js';
 import { ControlPlane } from './plane.js';
 import type { LocalCluster } from './prepare.js';
 
@@ -29,16 +29,37 @@ export type FoundCluster = NamedCluster | LocalCluster | NoCluster;
  * The cluster to test on, in this order: the one named by SYNC_TEST_KUBECONFIG (and
  * SYNC_TEST_CONTEXT), a control plane of our own, none. Our own one is started here: stop it.
  * Throws when what was named does not answer, and when a build or a start fails.
+ *
+ * @param mayBuild whether its programs may be built, which takes minutes
  */
-export async function findCluster(): Promise<NamedCluster | ControlPlane | NoCluster> {
-  const file = process.env.SYNC_TEST_KUBECONFIG;
-  if (file === undefined || file === '') return startControlPlane();
+export async function findCluster(
+  mayBuild = true,
+): Promise<NamedCluster | ControlPlane | NoCluster> {
+  const file = namedFile();
+  if (file === undefined) return startControlPlane({ mayBuild });
   const { openNamedCluster } = await import('./named.js');
   return openNamedCluster(file, process.env.SYNC_TEST_CONTEXT);
 }
 
-/** Further flags, e.g. `--feature-gates=…`. */
+/** Whether `findCluster` finds one without a build. */
+export function isClusterAtHand(): boolean {
+  return isClusterNamed() || areBinariesAtHand();
+}
+
+/** Whether `findCluster` takes the cluster that SYNC_TEST_KUBECONFIG names. */
+export function isClusterNamed(): boolean {
+  return namedFile() !== undefined;
+}
+
+function namedFile(): string | undefined {
+  const file = process.env.SYNC_TEST_KUBECONFIG;
+  return file === '' ? undefined : file;
+}
+
 export interface ControlPlaneOptions {
+  /** Whether its programs may be built. Default: true. */
+  readonly mayBuild?: boolean;
+  /** Further flags, e.g. `--feature-gates=…`. */
   readonly apiserverArgs?: readonly string[];
 }
 
@@ -50,7 +71,7 @@ export interface ControlPlaneOptions {
 export async function startControlPlane(
   options: ControlPlaneOptions = {},
 ): Promise<ControlPlane | NoCluster> {
-  const binaries = await findBinaries();
+  const binaries = await findBinaries(options.mayBuild);
   if (binaries === undefined) {
     const remedy = 'install Go, set KUBEBUILDER_ASSETS, or name a cluster by SYNC_TEST_KUBECONFIG';
     return { kind: 'none', reason: `real API server: skipped, there is none here (${remedy})` };

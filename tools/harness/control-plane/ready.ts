@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Daemon } from './daemon.js';
 import { ask } from './probe.js';
 
-export const START_LIMIT_MS = 60_000;
+/** Ends what hangs: a start takes seconds, and many of them on half a core. */
+export const START_LIMIT_MS = 240_000;
 
 /** An API server, and what proves that one may ask it. */
 export interface Access {
