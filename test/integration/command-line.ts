@@ -1,34 +1,39 @@
 // Runs the command line of the sources as a process of its own.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Child, type Exit } from '../support/child.js';
 import { root } from '../../tools/docs/source.js';
 
-let main: string | null = null;
+let main: Promise<string> | undefined;
 
-/** Compiled once: processes are many here. */
-function mainFile(): string {
-  main ??= join(
-    execFileSync(process.execPath, [join(root, 'tools/harness/processes/build.js')], {
-      encoding: 'utf8',
-    }),
-    '../../../src/cli/main.js',
-  );
+/** Compiled once, since processes are many here; and not in the way of locks that this process holds meanwhile. */
+function mainFile(): Promise<string> {
+  const script = join(root, 'tools/harness/processes/build.js');
+  main ??= promisify(execFile)(process.execPath, [script]).then(({ stdout }) => {
+    return join(stdout, '../../../src/cli/main.js');
+  });
   return main;
 }
 
 /** The commands on one cluster; what still runs is ended in the end. */
 export class Cli implements AsyncDisposable {
+  readonly #main: string;
   readonly #kubeConfigFile: string;
   readonly #children: Child[] = [];
 
-  constructor(kubeConfigFile: string) {
+  static async open(kubeConfigFile: string): Promise<Cli> {
+    return new Cli(await mainFile(), kubeConfigFile);
+  }
+
+  private constructor(main: string, kubeConfigFile: string) {
+    this.#main = main;
     this.#kubeConfigFile = kubeConfigFile;
   }
 
   start(...args: readonly string[]): Child {
     const child = new Child(
-      spawn(process.execPath, [mainFile(), ...args], {
+      spawn(process.execPath, [this.#main, ...args], {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { ...process.env, NODE_OPTIONS: '', KUBECONFIG: this.#kubeConfigFile },
       }),

@@ -1,11 +1,10 @@
-// Tests that mostly wait: for a lease to run out, for an outage to end. Each runs on every cluster
-// there is, and all those of one file run at the same time, each with a cluster and workers to itself.
+// Tests with processes of their own on a real API server: each has a namespace, a pool of workers, and a witness of what
+// this machine did meanwhile.
 import { afterAll, it } from '@jest/globals';
 import { sharedClientGo } from '../../tools/harness/client-go/find.js';
 import type { BuiltClientGo } from '../../tools/harness/client-go/find.js';
-import { demandReal } from '../support/each-cluster.js';
 import { clusters, openReal } from '../../tools/harness/cluster.js';
-import type { Cluster, ClusterKind } from '../../tools/harness/cluster.js';
+import type { Cluster } from '../../tools/harness/cluster.js';
 import {
   hasGo,
   sharedCluster,
@@ -13,45 +12,67 @@ import {
 } from '../../tools/harness/control-plane/index.js';
 import type { ControlPlane } from '../../tools/harness/control-plane/index.js';
 import { WorkerPool } from '../../tools/harness/processes/pool.js';
+import { Witness } from '../../tools/harness/witness.js';
+import { demandReal } from '../support/each-cluster.js';
 
 export interface TestBed {
   readonly cluster: Cluster;
   readonly pool: WorkerPool;
+  readonly witness: Witness;
 }
 
-/** Tells it on the embedded server, and on the real API server of this run if there is one. */
-export function testOnAllClusters(
+interface BedOptions {
+  /** Whether the witness makes raw PUTs: not where requests are counted, nor where the API server is frozen. */
+  readonly puts?: boolean;
+}
+
+interface Opening {
+  readonly open: () => Promise<Cluster>;
+  /** After all else has ended. */
+  readonly end?: () => Promise<void>;
+}
+
+/** Declares a test on the real API server of this run. Without one it shows as skipped, and one line says why. */
+export function testOnCluster(
   name: string,
   limitMs: number,
-  story: (of: TestBed) => Promise<void>,
+  run: (bed: TestBed) => Promise<void>,
+  options: BedOptions = {},
 ): void {
-  for (const kind of clusters()) tell(name, limitMs, kind, story);
+  const real = clusters().filter((kind) => kind.real);
+  for (const { title, open } of real) {
+    declareTest(`${name}, ${title}`, limitMs, { ...options, open }, run);
+  }
+  if (real.length === 0) skip(name, 'there is no real API server');
   demandReal(name);
 }
 
-/** Tells it on an embedded server, which it may pause. */
-export function testOnEmbedded(
+/**
+ * Declares a test of which requests the API server counts: on a control plane of its own, so that no other test asks it
+ * for anything. A named cluster has to be left alone meanwhile.
+ */
+export function testAloneOnCluster(
   name: string,
   limitMs: number,
-  story: (of: TestBed) => Promise<void>,
+  run: (bed: TestBed) => Promise<void>,
 ): void {
-  for (const kind of clusters()) if (!kind.real) tell(name, limitMs, kind, story);
+  const isNamed = sharedCluster()?.kind === 'named';
+  (isNamed ? testOnCluster : testOnControlPlane)(name, limitMs, run, { puts: false });
 }
 
 /**
- * Tells it on a control plane that it may pause and restart. Only where the real API server of this
- * run is ours too: elsewhere it shows as skipped, and one line says why.
+ * Declares a test on a control plane that it may pause and restart, and on which nothing else runs. Only where the real
+ * API server of this run is local: elsewhere the test shows as skipped, and one line says why.
  */
 export function testOnControlPlane(
   name: string,
   limitMs: number,
-  story: (of: TestBed & { readonly plane: ControlPlane }) => Promise<void>,
+  run: (bed: TestBed & { readonly plane: ControlPlane }) => Promise<void>,
+  options: BedOptions = {},
 ): void {
   const found = sharedCluster();
   if (found?.kind !== 'local') {
-    const why = found?.kind === 'named' ? 'a named cluster is not ours to pause' : 'there is none';
-    process.stderr.write(`${name}: skipped on a real API server (${why})\n`);
-    it.skip(`${name}, real API server`, () => undefined);
+    skip(name, found?.kind === 'named' ? 'a named cluster may not be paused' : 'there is none');
     return;
   }
   let plane: ControlPlane | undefined;
@@ -61,12 +82,9 @@ export function testOnControlPlane(
     plane = started;
     return openReal(started);
   };
-  const title = `kube-apiserver ${found.version}`;
-  tell(name, limitMs, { title, open }, async (of) => {
-    if (plane === undefined) throw new Error('the control plane was not started');
-    await story({ ...of, plane });
-  });
-  afterAll(() => plane?.stop());
+  const end = async (): Promise<void> => plane?.stop();
+  const title = `${name}, kube-apiserver ${found.version}`;
+  declareTest(title, limitMs, { ...options, open, end }, (bed) => run({ ...bed, plane: plane! }));
 }
 
 export interface ClientGoBed extends TestBed {
@@ -74,56 +92,64 @@ export interface ClientGoBed extends TestBed {
 }
 
 /**
- * Tells it on the real API server of this run, with client-go's elector beside ours. Where that cannot be
- * built it shows as skipped; where it could be and is not there, it fails.
+ * Declares a test on the real API server of this run, with client-go's elector beside this package. Where client-go
+ * cannot be built the test shows as skipped; where it could be built and is missing, the test fails.
  */
 export function testWithClientGo(
   name: string,
   limitMs: number,
-  story: (of: ClientGoBed) => Promise<void>,
+  run: (bed: ClientGoBed) => Promise<void>,
 ): void {
   const program = sharedClientGo();
+  const real = clusters().filter((kind) => kind.real);
   if (program?.kind === 'built') {
-    for (const kind of clusters().filter(({ real }) => real)) {
-      const title = `${kind.title}, client-go ${program.version}`;
-      tell(name, limitMs, { ...kind, title }, (of) => story({ ...of, program }));
+    for (const { title, open } of real) {
+      const all = `${name}, ${title}, client-go ${program.version}`;
+      declareTest(all, limitMs, { open }, (bed) => run({ ...bed, program }));
     }
     return;
   }
-  const hasServer = clusters().some(({ real }) => real);
-  const why = hasServer ? 'there is no client-go' : 'there is no real API server';
-  if (hasServer && hasGo()) {
+  const why = real.length > 0 ? 'there is no client-go' : 'there is no real API server';
+  if (real.length > 0 && hasGo()) {
     it(`${name}: client-go takes part`, () => Promise.reject(new Error(why)));
     return;
   }
+  skip(name, why);
+}
+
+function skip(name: string, why: string): void {
   process.stderr.write(`${name}: skipped (${why})\n`);
-  it.skip(`${name}, client-go`, () => undefined);
+  it.skip(`${name}, real API server`, () => undefined);
 }
 
-/** Says that a story is for measurements only, and how to have it told. */
-export function skipUnlessFull(name: string): void {
-  process.stderr.write(`${name}: skipped (SYNC_TEST_FULL=1 runs it)\n`);
-  it.skip(name, () => undefined);
-}
-
-function tell(
-  name: string,
+function declareTest(
+  title: string,
   limitMs: number,
-  { title, open }: Pick<ClusterKind, 'title' | 'open'>,
-  story: (of: TestBed) => Promise<void>,
+  { open, end, puts = true }: BedOptions & Opening,
+  run: (bed: TestBed) => Promise<void>,
 ): void {
   const pool = new WorkerPool();
   let cluster: Cluster | undefined;
-  it.concurrent(
-    `${name}, ${title}`,
+  let ended: Promise<void> | undefined;
+  const endAll = async (): Promise<void> => {
+    await pool.killAll();
+    await cluster?.close();
+    await end?.();
+  };
+  it(
+    title,
     async () => {
-      cluster = await open();
-      await story({ cluster, pool });
+      try {
+        cluster = await open();
+        const witness = await Witness.start(pool, cluster, { puts });
+        await run({ cluster, pool, witness });
+        witness.close();
+      } finally {
+        await (ended ??= endAll());
+      }
     },
     limitMs,
   );
-  afterAll(async () => {
-    await pool.killAll();
-    await cluster?.close();
-  }, 30_000);
+  // A test that runs out of time does not get to its end.
+  afterAll(() => (ended ??= endAll()), 60_000);
 }

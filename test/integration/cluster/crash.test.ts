@@ -1,92 +1,95 @@
-import { expect } from '@jest/globals';
+// What follows a SIGKILL of the holder, in the order and by the times of the record.
+import { describe, expect } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from '../../../tools/harness/processes/pool.js';
-import { isFull, ms, percentile, print } from '../../../tools/harness/processes/figures.js';
+import { isFull, print } from '../../../tools/harness/processes/figures.js';
 import type { HolderCalls } from '../../../tools/harness/processes/holder.js';
-import { WatchProbe } from '../../../tools/harness/processes/watch-probe.js';
-import { testOnAllClusters } from '../test-bed.js';
-import type { TestBed } from '../test-bed.js';
-import { now } from '../../../tools/harness/processes/time.js';
 import type { TryResult } from '../../../tools/harness/processes/try.js';
+import { WatchProbe } from '../../../tools/harness/processes/watch-probe.js';
+import { testOnCluster } from '../test-bed.js';
+import type { TestBed } from '../test-bed.js';
 
 /** The defaults, or the shortest that leave room for a missed renewal. */
 const TIMINGS = isFull
   ? { leaseDurationMs: 15_000, renewIntervalMs: 2_000, marginMs: 2_000 }
   : { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 1_000 };
-const ROUNDS = isFull ? 10 : 1;
-const ROUND_LIMIT_MS = 2 * TIMINGS.leaseDurationMs + 30_000;
-/** Until the next in line listens, and has seen a renewal: it counts from what it saw itself. */
-const SETTLING_MS = TIMINGS.renewIntervalMs + 500;
+const ROUNDS = isFull ? 10 : 2;
+const ROUND_LIMIT_MS = 2 * TIMINGS.leaseDurationMs + 60_000;
+/** From the end of the lease to the claim: a timer, and one request. */
+const CLAIM_MS = 1_000;
 const EVERY_MS = isFull ? 5_000 : 2_000;
-const TRY_BOUND_MS = 2 * TIMINGS.leaseDurationMs + 15_000;
-/** A process that has tried has nothing to stay for. */
-const TRY_LIMIT_MS = 15_000;
+const MOST_TRIES = 30;
+/** A process that has tried has no reason to stay; this long it may take to start. */
+const TRY_LIMIT_MS = 60_000;
 
-/** From the last commit of each one who was killed to the acquisition by the next. */
-async function takeovers({ cluster, pool }: TestBed, probe: WatchProbe): Promise<number[]> {
-  const start = (): Promise<Worker<HolderCalls>> =>
-    pool.spawn('holder', cluster, { options: TIMINGS });
-  let holder = await start();
-  let { token } = await holder.call('acquire', 'job');
-  const took: number[] = [];
-  while (took.length < ROUNDS) {
-    const next = await start();
-    // Having used its connection once, it takes no second to listen.
-    await next.call('rounds', { name: 'warm-up', count: 1 });
-    const acquired = next.call('acquire', 'job', ROUND_LIMIT_MS);
-    await sleep(SETTLING_MS + Math.random() * TIMINGS.renewIntervalMs);
-    await holder.kill();
-    const { at, token: nextToken } = await acquired;
-    expect(nextToken).toBeGreaterThan(token);
-    const ofKilled = probe.of('job').filter(({ transitions }) => transitions === took.length + 1);
-    took.push(at - (ofKilled.at(-1)?.at ?? NaN));
-    [holder, token] = [next, nextToken];
-  }
-  return took;
+function start({ cluster, pool }: TestBed, identity: string): Promise<Worker<HolderCalls>> {
+  return pool.spawn<HolderCalls>('holder', cluster, { identity, options: TIMINGS });
 }
 
-testOnAllClusters(
-  `SIGKILL of the holder, ${ROUNDS} times: the next one within the lease's duration and a second`,
-  ROUNDS * ROUND_LIMIT_MS + 60_000,
-  async (of) => {
-    const probe = await WatchProbe.open(of.cluster);
-    const took = await takeovers(of, probe).finally(() => probe.close());
-    const [least, most] = [Math.min(...took), Math.max(...took)];
-    const { leaseDurationMs, marginMs } = TIMINGS;
-    const late = took.map((each) => (each - leaseDurationMs).toFixed(0)).join(', ');
-    const figures = `n=${ROUNDS}, p50 ${ms(percentile(took, 0.5))}, at most ${ms(most)}`;
-    print('crash', of.cluster, `${figures}; ms beyond the lease's duration: ${late}`);
-    expect(most).toBeLessThanOrEqual(leaseDurationMs + 1_000);
-    expect(least).toBeGreaterThanOrEqual(leaseDurationMs - marginMs);
-  },
-);
+async function killAndFollow(bed: TestBed, probe: WatchProbe): Promise<void> {
+  let holder = await start(bed, 'holder-0');
+  let { token } = await holder.call('acquire', 'job');
+  for (let round = 1; round <= ROUNDS; round++) {
+    const [from, to] = [`holder-${round - 1}`, `holder-${round}`];
+    const next = await start(bed, to);
+    const acquired = next.call('acquire', 'job', ROUND_LIMIT_MS);
+    // It counts from a renewal that it has seen itself.
+    await next.call('seesRenewal', 'job');
+    await sleep(Math.random() * TIMINGS.renewIntervalMs);
+    await holder.kill();
+    const { at, token: nextToken } = await acquired;
+    await probe.until(`the claim of ${to}`, () => probe.of('job').some((one) => one.holder === to));
+    const { last, claim } = probe.takeover('job', from, to);
+    expect(nextToken).toBeGreaterThan(token);
+    expect(nextToken).toBe(last.version);
+    expect(claim.transitions).toBe(last.transitions + 1);
+    expect(claim.acquireTime - last.renewTime).toBeGreaterThanOrEqual(TIMINGS.leaseDurationMs - 1);
+    await bed.witness.boundedBy({
+      ...{ what: `the takeover by ${to}`, from: last.at, until: at },
+      limitMs: TIMINGS.leaseDurationMs + CLAIM_MS,
+    });
+    [holder, token] = [next, nextToken];
+  }
+  const holders = Array.from({ length: ROUNDS + 1 }, (_, n) => `holder-${n}`);
+  expect(probe.holders('job')).toEqual(['', ...holders]);
+}
 
 /** One process from its start to its end. */
-async function tryOnce({ cluster, pool }: TestBed): Promise<TryResult> {
-  const settings = { name: 'job', options: TIMINGS };
+async function tryOnce({ cluster, pool }: TestBed, identity: string): Promise<TryResult> {
+  const settings = { name: 'job', identity, options: TIMINGS };
   return JSON.parse(await pool.run('try', cluster, settings, TRY_LIMIT_MS)) as TryResult;
 }
 
-testOnAllClusters(
-  `Trying once, in a new process every ${EVERY_MS / 1000} s: one gets the lock of a killed holder`,
-  TRY_BOUND_MS + 60_000,
-  async (of) => {
-    const holder = await of.pool.spawn<HolderCalls>('holder', of.cluster, { options: TIMINGS });
-    const { token } = await holder.call('acquire', 'job');
-    expect(await tryOnce(of)).toMatchObject({ token: null });
-    await holder.kill();
-    const killedAt = now();
-    let result: TryResult = { token: null, at: killedAt };
-    let tries = 0;
-    while (result.token === null && result.at - killedAt < TRY_BOUND_MS) {
-      await sleep(Math.max(0, killedAt + ++tries * EVERY_MS - now()));
-      result = await tryOnce(of);
-    }
-    const took = result.at - killedAt;
-    const figures = `process ${tries} got it ${(took / 1000).toFixed(1)} s after the kill`;
-    print('once', of.cluster, `${figures}; the lease is ${TIMINGS.leaseDurationMs} ms`);
-    expect(BigInt(result.token ?? 0)).toBeGreaterThan(token);
-    expect(took).toBeLessThanOrEqual(TRY_BOUND_MS);
-    expect(took).toBeGreaterThanOrEqual(TIMINGS.leaseDurationMs - TIMINGS.marginMs);
-  },
-);
+async function tryAgainAndAgain(bed: TestBed, probe: WatchProbe): Promise<void> {
+  const holder = await start(bed, 'holder');
+  const { token } = await holder.call('acquire', 'job');
+  expect(await tryOnce(bed, 'too-early')).toEqual({ token: null });
+  await holder.kill();
+  let result: TryResult = { token: null };
+  let tries = 0;
+  while (result.token === null && tries < MOST_TRIES) {
+    await sleep(EVERY_MS);
+    result = await tryOnce(bed, `try-${++tries}`);
+  }
+  print('once', bed.cluster, `process ${tries} got the lock of the killed holder`);
+  expect(BigInt(result.token ?? 0)).toBeGreaterThan(token);
+  await probe.until('its release', () => probe.of('job').at(-1)?.holder === '');
+  expect(probe.holders('job')).toEqual(['', 'holder', `try-${tries}`, '']);
+  const { last, claim } = probe.takeover('job', 'holder', `try-${tries}`);
+  const beliefMs = TIMINGS.leaseDurationMs - TIMINGS.marginMs;
+  expect(claim.acquireTime - last.renewTime).toBeGreaterThanOrEqual(beliefMs);
+}
+
+describe('After a SIGKILL of the holder', () => {
+  testOnCluster(
+    'the next in line holds as soon as the lease has run out, and no sooner',
+    ROUNDS * ROUND_LIMIT_MS + 60_000,
+    (bed) => WatchProbe.during(bed.cluster, (probe) => killAndFollow(bed, probe)),
+  );
+
+  testOnCluster(
+    `one of the processes that try once every ${EVERY_MS / 1_000} s gets the lock`,
+    MOST_TRIES * EVERY_MS + 120_000,
+    (bed) => WatchProbe.during(bed.cluster, (probe) => tryAgainAndAgain(bed, probe)),
+  );
+});

@@ -1,7 +1,7 @@
 // The demo interrupted, with a planted fault, and on clusters that are named for it.
 import { describe, expect, it } from '@jest/globals';
 import { EXPECTED, LIMIT_MS, demo, tableOf } from '../demo-process.js';
-import { testOnAllClusters } from '../test-bed.js';
+import { testOnCluster } from '../test-bed.js';
 
 const LATE_WRITE = 'pause: its late write';
 
@@ -55,7 +55,7 @@ describe('npm start', () => {
   );
 });
 
-testOnAllClusters(
+testOnCluster(
   'The demo meets every expectation on a cluster that was named for it, and leaves nothing there',
   LIMIT_MS,
   async ({ cluster }) => {

@@ -1,27 +1,26 @@
-// Records as other electors leave them, read by those of ours that wait: locks and elections.
-import { expect } from '@jest/globals';
+// Records as other electors leave them, read by locks and elections that wait.
+import { describe, expect } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Election, LeaseClient, Lock } from '../../../src/index.js';
 import type { Cluster } from '../../../tools/harness/cluster.js';
 import type { ApiObject, Json } from '../../../tools/harness/raw.js';
-import { testOnAllClusters } from '../test-bed.js';
+import { testOnCluster } from '../test-bed.js';
 import { now } from '../../../tools/harness/processes/time.js';
 
 const OURS = { leaseDurationMs: 4_000, renewIntervalMs: 1_000, marginMs: 500 };
 /** Until all listen. */
 const SETTLING_MS = 1_500;
-/** What a busy machine adds. A form that is not recognized is waited out: for a minute. */
-const BUSY_MS = 8_000;
-/** Nothing here is closed for so long. */
-const TAKE_LIMIT_MS = 15_000;
-const LIMIT_MS = 60_000;
+/** The record of the stranger. A form of a release that is not recognized is waited out, for all of it. */
+const HELD_SECONDS = 600;
+const TAKE_LIMIT_MS = 90_000;
+const LIMIT_MS = 150_000;
 
-/** How a Lease that somebody holds is let go of. */
+/** How a Lease that another process holds is let go of. */
 interface Form {
   readonly what: string;
   /** The spec that is left; `null` for a Lease that is deleted. */
   readonly spec: (held: Json, time: string) => Json | null;
-  /** So long it stays closed afterwards. */
+  /** How long it stays closed afterwards, at least. */
   readonly closedMs: number;
 }
 
@@ -105,7 +104,7 @@ const takeLead: Take = (name, client) =>
     });
     // It ends with the client.
     election.run().catch(reject);
-    const late = (): void => reject(new Error(`nobody led after ${TAKE_LIMIT_MS} ms`));
+    const late = (): void => reject(new Error(`no leader after ${TAKE_LIMIT_MS} ms`));
     setTimeout(late, TAKE_LIMIT_MS).unref();
   });
 
@@ -136,11 +135,6 @@ async function create(cluster: Cluster, name: string, spec: Json): Promise<ApiOb
   return body;
 }
 
-function expectBetween(value: number, least: number, most: number): void {
-  expect(value).toBeGreaterThanOrEqual(least);
-  expect(value).toBeLessThan(most);
-}
-
 async function release(
   cluster: Cluster,
   client: LeaseClient,
@@ -148,7 +142,7 @@ async function release(
   name: string,
   take: Take,
 ) {
-  const spec = heldSpec(60);
+  const spec = heldSpec(HELD_SECONDS);
   const held = await create(cluster, name, spec);
   let taken: Taken | undefined;
   const taking = take(name, client).then((value) => (taken = value));
@@ -163,7 +157,7 @@ async function release(
       : await cluster.request('PUT', path, { ...held, spec: left });
   expect(status).toBe(200);
   const { at, token } = await taking;
-  expectBetween(at - releasedAt, form.closedMs, form.closedMs + BUSY_MS);
+  expect(at - releasedAt).toBeGreaterThanOrEqual(form.closedMs);
   if (left === null) expect(token).toBeGreaterThan(BigInt(held.metadata.resourceVersion));
   else expect(token).toBe(BigInt(body.metadata.resourceVersion));
 }
@@ -179,34 +173,27 @@ async function wait(
   const sinceAt = now();
   const { at, token } = await take(name, client);
   // From when it was first seen, so there is no way to be early.
-  expectBetween(at - sinceAt, closedMs, closedMs + BUSY_MS);
+  expect(at - sinceAt).toBeGreaterThanOrEqual(closedMs);
   expect(token).toBe(BigInt(metadata.resourceVersion));
   const { body } = await cluster.request('GET', `${cluster.leases}/${name}`);
   expect(body.spec).toMatchObject({ holderIdentity: 'ours', leaseDurationSeconds: 4 });
 }
 
-function tellOfClient(
+function testWithClient(
   name: string,
-  story: (cluster: Cluster, client: LeaseClient) => Promise<void>,
+  run: (cluster: Cluster, client: LeaseClient) => Promise<void>,
 ): void {
-  testOnAllClusters(name, LIMIT_MS, async ({ cluster }) => {
-    const client = new LeaseClient({ kubeConfig: cluster.kubeConfig, identity: 'ours' });
-    try {
-      await story(cluster, client);
-    } finally {
-      await client.close();
-    }
+  testOnCluster(name, LIMIT_MS, async ({ cluster }) => {
+    await using client = new LeaseClient({ kubeConfig: cluster.kubeConfig, identity: 'ours' });
+    await run(cluster, client);
   });
 }
 
-/** Declares the tests. */
-function foreignStories(): void {
-  tellOfClient('Every form of a release wakes who waits', (cluster, client) =>
+describe('A lock and an election that wait', () => {
+  testWithClient('take the lease after every form of a release', (cluster, client) =>
     forBoth(RELEASES, (form, name, take) => release(cluster, client, form, name, take)),
   );
-  tellOfClient('Holders that leave out what is optional are waited for', (cluster, client) =>
+  testWithClient('wait for a holder that leaves out what is optional', (cluster, client) =>
     forBoth(INCOMPLETE, (one, name, take) => wait(cluster, client, one, name, take)),
   );
-}
-
-foreignStories();
+});

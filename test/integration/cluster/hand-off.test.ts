@@ -1,60 +1,150 @@
-import { afterAll, expect, it } from '@jest/globals';
+// Locks and leadership that are passed on, by the API server's own count of requests and its own order of versions. How
+// long that takes is a figure of bench/.
+import { describe, expect } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describeEachCluster } from '../../support/each-cluster.js';
-import { WorkerPool } from '../../../tools/harness/processes/pool.js';
-import type { Worker } from '../../../tools/harness/processes/pool.js';
-import { isFull, ms, percentile, print } from '../../../tools/harness/processes/figures.js';
+import type { CandidateCalls } from '../../../tools/harness/processes/candidate.js';
+import { countDuring } from '../../../tools/harness/processes/counter.js';
+import type { Traffic } from '../../../tools/harness/processes/counter.js';
+import { print } from '../../../tools/harness/processes/figures.js';
 import type { HolderCalls } from '../../../tools/harness/processes/holder.js';
-import type { PutCalls } from '../../../tools/harness/processes/put.js';
+import type { Worker } from '../../../tools/harness/processes/pool.js';
+import { WatchProbe } from '../../../tools/harness/processes/watch-probe.js';
+import { testAloneOnCluster, testOnCluster } from '../test-bed.js';
+import type { TestBed } from '../test-bed.js';
 
-const ROUNDS = isFull ? 200 : 40;
-/** The first ones open connections and learn who the rivals are. */
-const COLD_ROUNDS = 5;
-const PUTS_PER_BLOCK = 25;
-/** So long the lock is held before it is passed on, while the other one waits for it. */
-const HELD_MS = 40;
-/** A waiter without a watch would ask every two seconds. */
-const MUCH_FASTER_THAN_POLLING_MS = 250;
+const ROUNDS = 30;
+const TERMS = 10;
+const LIMIT_MS = 180_000;
+const NOTHING_ELSE = { GET: 0, LIST: 0, POST: 0, PATCH: 0, DELETE: 0 };
+/** Renewals are so rare that none falls into a hold of a moment. */
+const RARELY = { leaseDurationMs: 120_000, renewIntervalMs: 40_000 };
+const RENEW_INTERVAL_MS = 2_000;
+const RENEWALS = 4;
+/** One renewal leaves an interval after the one before, give or take what a timer is early by. */
+const EARLY_MS = 50;
+/** Far longer than the other candidate needs to lead. */
+const COOLDOWN_MS = 5_000;
 
-describeEachCluster('Hand-off', (getCluster) => {
-  const pool = new WorkerPool();
-  afterAll(() => pool.killAll());
+type Holder = Worker<HolderCalls>;
+type Candidate = Worker<CandidateCalls>;
 
-  it(`${ROUNDS} times to and fro between two processes, beside a raw PUT`, async () => {
-    const cluster = getCluster();
-    const start = (): Promise<Worker<HolderCalls>> => pool.spawn('holder', cluster);
-    const yardsticks = pool.spawn<PutCalls>('put', cluster, { leases: cluster.leases });
-    const [yardstick, ...members] = await Promise.all([yardsticks, start(), start()]);
-    let [holder, waiter] = members;
-    let { token } = await holder.call('acquire', 'baton');
-    const handOffs: number[] = [];
-    const puts: number[] = [];
-    // A process that slept has cold caches, as those that hand over here have.
-    const pausedPuts: number[] = [];
-    await yardstick.call('put', PUTS_PER_BLOCK);
-    for (let round = -COLD_ROUNDS; round < ROUNDS; round++) {
-      // In blocks between the hand-offs, so that both meet the same noise.
-      if (round % 20 === 0) puts.push(...(await yardstick.call('put', PUTS_PER_BLOCK)));
-      const acquired = waiter.call('acquire', 'baton');
-      await sleep(HELD_MS / 2);
-      pausedPuts.push(...(await yardstick.call('put', 1)));
-      await sleep(HELD_MS / 2);
-      const { calledAt, confirmed } = await holder.call('release', 'baton');
-      const { at, token: next } = await acquired;
+function holder({ cluster, pool }: TestBed, identity: string, options = {}): Promise<Holder> {
+  return pool.spawn<HolderCalls>('holder', cluster, { identity, options });
+}
+
+/** Acquired and released by one process, again and again. */
+async function countRounds(bed: TestBed): Promise<void> {
+  const worker = await holder(bed, 'alone', RARELY);
+  const rounds = (count: number) => worker.call('rounds', { name: 'steady', count }, LIMIT_MS);
+  await rounds(5);
+  const { counts } = await countDuring(bed.cluster, () => rounds(ROUNDS));
+  print(
+    'requests',
+    bed.cluster,
+    `${ROUNDS} times acquired and released: ${JSON.stringify(counts)}`,
+  );
+  expect(counts).toEqual({ ...NOTHING_ELSE, PUT: 2 * ROUNDS });
+}
+
+/** To and fro between two processes, the one waiting while the other holds. */
+async function passOn(bed: TestBed): Promise<void> {
+  let [holding, waiting] = [await holder(bed, 'one', RARELY), await holder(bed, 'other', RARELY)];
+  let { token } = await holding.call('acquire', 'baton');
+  const pass = async (rounds: number): Promise<void> => {
+    for (let round = 0; round < rounds; round++) {
+      const acquired = waiting.call('acquire', 'baton', LIMIT_MS);
+      await waiting.call('waitsFor', 'baton');
+      const { confirmed } = await holding.call('release', 'baton');
+      const { token: next } = await acquired;
       expect(confirmed).toBe(true);
       expect(next).toBeGreaterThan(token);
       token = next;
-      if (round >= 0) handOffs.push(at - calledAt);
-      [holder, waiter] = [waiter, holder];
+      [holding, waiting] = [waiting, holding];
     }
-    const [p50, put] = [percentile(handOffs, 0.5), percentile(puts, 0.5)];
-    const [p90, p99] = [percentile(handOffs, 0.9), percentile(handOffs, 0.99)];
-    const pausedPut = percentile(pausedPuts, 0.5);
-    const ratios =
-      `${(p50 / put).toFixed(2)} × raw PUTs in a row (p50 ${ms(put)}), ` +
-      `${(p50 / pausedPut).toFixed(2)} × raw PUTs with pauses (p50 ${ms(pausedPut)})`;
-    const figures = `p50 ${ms(p50)}, p90 ${ms(p90)}, p99 ${ms(p99)}`;
-    print('hand-off', cluster, `n=${handOffs.length}, ${figures}; p50 is ${ratios}`);
-    expect(p50).toBeLessThan(MUCH_FASTER_THAN_POLLING_MS);
-  }, 120_000);
+  };
+  // The first look of each, and its watch, are not counted.
+  await pass(2);
+  const { counts, changes } = await countDuring(bed.cluster, () => pass(ROUNDS));
+  print('hand-off', bed.cluster, `${ROUNDS} hand-offs: ${JSON.stringify(counts)}`);
+  // A release and a claim each, and not one look: only a watch says that the lock is free.
+  expect(counts).toEqual({ ...NOTHING_ELSE, PUT: 2 * ROUNDS });
+  expect(changes.map(({ holder: by }) => by)).toEqual(
+    Array.from({ length: ROUNDS }, (_, n) => ['', n % 2 === 0 ? 'other' : 'one']).flat(),
+  );
+}
+
+/** Until the record was renewed so often. */
+async function renewals(probe: WatchProbe, count: number): Promise<void> {
+  const all = (): number => probe.of('held').filter(({ holder: by }) => by === 'holds').length;
+  const before = all();
+  await probe.until(`${count} renewals`, () => all() >= before + count);
+}
+
+/** A holder and a waiter at rest. */
+async function atRest(bed: TestBed, probe: WatchProbe): Promise<void> {
+  const [holds, waits] = [await holder(bed, 'holds'), await holder(bed, 'waits')];
+  await waits.call('rounds', { name: 'warm-up', count: 1 });
+  const { token } = await holds.call('acquire', 'held');
+  const acquired = waits.call('acquire', 'held', LIMIT_MS);
+  await waits.call('waitsFor', 'held');
+  await renewals(probe, 1);
+  const traffic: Traffic = await countDuring(bed.cluster, () => renewals(probe, RENEWALS));
+  const { counts, changes } = traffic;
+  print('requests', bed.cluster, `a holder and a waiter: ${JSON.stringify(counts)}`);
+  // Each PUT was a renewal: a write of the waiter would be one more, or another holder's.
+  expect(counts).toEqual({ ...NOTHING_ELSE, PUT: changes.length });
+  expect(changes.map(({ holder: by }) => by)).toEqual(changes.map(() => 'holds'));
+  expect(new Set(changes.map(({ transitions }) => transitions)).size).toBe(1);
+  for (const [n, { renewTime }] of changes.entries()) {
+    const before = changes[n - 1]?.renewTime ?? -Infinity;
+    expect(renewTime - before).toBeGreaterThanOrEqual(RENEW_INTERVAL_MS - EARLY_MS);
+  }
+  // And a waiter it was, all the time.
+  await holds.call('release', 'held');
+  expect((await acquired).token).toBeGreaterThan(token);
+}
+
+/** Leadership that is passed on: a leader stops, or steps down for a while. */
+async function succeed(bed: TestBed, probe: WatchProbe): Promise<void> {
+  const { pool, cluster } = bed;
+  const name = 'succession';
+  const start = (identity: string): Promise<Candidate> =>
+    pool.spawn<CandidateCalls>('candidate', cluster, { name, identity });
+  let [leader, waiter] = await Promise.all([start('one'), start('other')]);
+  await leader.call('start', undefined);
+  let { token } = await leader.call('term', 0);
+  await waiter.call('start', undefined);
+  for (let term = 1; term <= TERMS; term++) {
+    await waiter.call('sees', term % 2 === 1 ? 'one' : 'other');
+    const { length } = await waiter.call('terms', undefined);
+    const next = waiter.call('term', length);
+    const stepsDown = term % 3 === 0;
+    if (stepsDown) await leader.call('stepDown', COOLDOWN_MS);
+    else await leader.call('stop', undefined);
+    const { token: greater } = await next;
+    expect(greater).toBeGreaterThan(token);
+    token = greater;
+    if (stepsDown) await sleep(COOLDOWN_MS);
+    else await leader.call('start', undefined);
+    [leader, waiter] = [waiter, leader];
+  }
+  const turns = Array.from({ length: TERMS }, (_, n) => ['', n % 2 === 0 ? 'other' : 'one']);
+  await probe.until('the last term', () => probe.holders(name).length > 2 * TERMS + 1);
+  expect(probe.holders(name)).toEqual(['', 'one', ...turns.flat()]);
+}
+
+describe('The API server counts', () => {
+  testAloneOnCluster('2 PUTs for an acquisition and its release', LIMIT_MS, countRounds);
+  testAloneOnCluster('2 PUTs for a hand-off, and nothing by the waiter', LIMIT_MS, passOn);
+  testAloneOnCluster('the renewals of a holder, and nothing by a waiter', LIMIT_MS, (bed) =>
+    WatchProbe.during(bed.cluster, (probe) => atRest(bed, probe)),
+  );
+});
+
+describe('Leadership', () => {
+  testOnCluster(
+    `passes ${TERMS} times to and fro, each time with a greater token`,
+    LIMIT_MS,
+    (bed) => WatchProbe.during(bed.cluster, (probe) => succeed(bed, probe)),
+  );
 });

@@ -11,6 +11,7 @@ import { openReal } from '../../../tools/harness/open.js';
 import type { RawTarget } from '../../../tools/harness/raw.js';
 import { WorkerPool } from '../../../tools/harness/processes/pool.js';
 import { now } from '../../../tools/harness/processes/time.js';
+import { Witness } from '../../../tools/harness/witness.js';
 import { HistoryReader } from './history-reader.js';
 import { Pipe } from './pipe.js';
 import { HealthProbe } from './health-probe.js';
@@ -34,6 +35,7 @@ export class FaultEnvironment {
   readonly #endings: Ending[] = [];
   readonly #pool = new WorkerPool();
   #writes: GuardedWrite[] = [];
+  #witness: Witness | undefined;
 
   static async open({ isGuarded = true } = {}): Promise<FaultEnvironment> {
     const folder = await mkdtemp(join(tmpdir(), 'faults-'));
@@ -97,6 +99,14 @@ export class FaultEnvironment {
     if (errors.length > 0) throw new AggregateError(errors, 'not everything was ended');
   }
 
+  /** One is enough: all that runs here runs on one machine. */
+  async #startWitness(cluster: Cluster): Promise<Witness> {
+    if (this.#witness !== undefined) return this.#witness;
+    const witness = await Witness.start(this.#pool, cluster, { puts: false });
+    this.#endings.push(() => witness.close());
+    return (this.#witness = witness);
+  }
+
   async #startPlane(): Promise<ControlPlane> {
     const plane = await startControlPlane();
     if (plane.kind === 'none') throw new Error(plane.reason);
@@ -115,7 +125,9 @@ export class FaultEnvironment {
       () => commits.close(),
       () => health.close(),
     );
+    const witness = await this.#startWitness(cluster);
     const context: GroupContext = {
+      witness,
       ...{ pool: this.#pool, folder: this.folder, registerPort: this.register.port, cert, key },
       ...{ history: this.history, guard: this.#guard, pids: this.#pids },
     };

@@ -2,7 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { check } from '../../../tools/harness/history/checker.js';
 import type { Belief, GuardedWrite } from '../../../tools/harness/history/history.js';
+import type { Stall } from '../../../tools/harness/processes/witness.js';
 import { now } from '../../../tools/harness/processes/time.js';
+import { stalledMs } from '../../../tools/harness/witness.js';
 import type { HistoryReader, Ended } from './history-reader.js';
 import type { Justified } from './fault.js';
 import { survivedMs } from './nodes.js';
@@ -26,6 +28,8 @@ export interface Outcome {
   readonly excusedOverlaps: number;
   readonly longestExcusedMs: number;
   readonly violations: readonly string[];
+  /** What would be a violation if the machine had not stalled. */
+  readonly voided: readonly string[];
 }
 
 const TAKEOVER_SLACK_MS = 1_000;
@@ -35,7 +39,7 @@ const HICCUP_MS = 700;
 /** Resolves when every lease has a believer, or tells which have none. */
 export async function settle(group: NodeGroup, history: HistoryReader): Promise<string[]> {
   const { leaseDurationMs } = group.options.timings;
-  const limit = now() + 2 * leaseDurationMs + 10_000;
+  const limit = now() + 2 * leaseDurationMs + 30_000;
   for (;;) {
     await history.update();
     const at = now();
@@ -50,6 +54,8 @@ export async function settle(group: NodeGroup, history: HistoryReader): Promise<
 /** A fault, and when it was there. */
 export interface Incident {
   readonly fault: string;
+  /** Of the machine, since the last step. */
+  readonly stalls: readonly Stall[];
   readonly from: number;
   readonly until: number;
   readonly justified: Justified;
@@ -77,14 +83,19 @@ export function checkStep(
   const inexcusable = overlaps.filter(({ excusedBy }) => excusedBy === null);
   const losses = history.lossesSince(since).filter(({ lease }) => group.isOurs(lease));
   const needless = losses.filter((loss) => !isJustified(loss, incident));
-  const blamed = needless.filter(({ process, at }) => !isExcused(group, incident, process, at));
+  const [blamed, excusedLosses] = partition(needless, ({ process, at }) => {
+    return !isExcused(group, incident, process, at);
+  });
   const takeovers = takeoversSince(group, since, incident);
-  const late = takeovers.filter((takeover) => isLate(group, incident, takeover));
+  const late = takeovers.filter((takeover) => isLate(group, takeover));
+  const [blamedLate, excusedLate] = partition(late, ({ to, at }) => {
+    return !isExcused(group, incident, to, at);
+  });
   return {
     fault: incident.fault,
     losses: losses.length,
     lostNeedlessly: blamed.length,
-    lostInSilence: needless.length - blamed.length,
+    lostInSilence: excusedLosses.length,
     longestGapMs: longestGap(beliefs, since),
     takeovers: takeovers.length,
     longestTakeoverMs: Math.max(0, ...takeovers.map(({ afterMs }) => afterMs)),
@@ -94,11 +105,10 @@ export function checkStep(
     violations: [
       ...inexcusable.map(({ what }) => what),
       ...[...findings.tokens, ...findings.register].filter((what) => group.isNews(what)),
-      ...blamed.map(
-        ({ process, lease, reason }) => `${lease}: lost needlessly by ${process}: ${reason}`,
-      ),
-      ...late.map(({ lease, to, afterMs }) => `${lease}: ${to} took over after ${afterMs} ms`),
+      ...blamed.map(describeLoss),
+      ...blamedLate.map(describeTakeover),
     ],
+    voided: [...excusedLosses.map(describeLoss), ...excusedLate.map(describeTakeover)],
   };
 }
 
@@ -110,14 +120,17 @@ function isJustified({ process, lease }: Ended, { justified }: Incident): boolea
 /** Whether the API servers, the machine or this process stood still for longer than the fault wanted it and a term endures. */
 function isExcused(
   { options, context }: NodeGroup,
-  { justified }: Incident,
+  { justified, stalls }: Incident,
   process: string,
   at: number,
 ): boolean {
   const { timings, health } = options;
   const since = at - timings.leaseDurationMs;
   const silentMs = health.longestSilenceMs(since, at);
-  const starvedMs = health.starvedMs(since, at) + context.history.starvedMs(process, since, at);
+  const starvedMs = Math.max(
+    stalledMs(stalls, since, at),
+    health.starvedMs(since, at) + context.history.starvedMs(process, since, at),
+  );
   const bearableMs = justified.isOutage === true ? survivedMs(timings) : HICCUP_MS;
   return silentMs > bearableMs || starvedMs > HICCUP_MS;
 }
@@ -134,9 +147,21 @@ function takeoversSince(
     .filter(({ at, afterMs }) => justified.hindersTakeover !== true || at - afterMs > until);
 }
 
-function isLate(group: NodeGroup, incident: Incident, { to, at, afterMs }: Takeover): boolean {
-  const boundMs = group.options.timings.leaseDurationMs + TAKEOVER_SLACK_MS;
-  return afterMs > boundMs && !isExcused(group, incident, to, at);
+function isLate(group: NodeGroup, { afterMs }: Takeover): boolean {
+  return afterMs > group.options.timings.leaseDurationMs + TAKEOVER_SLACK_MS;
+}
+
+function describeLoss({ process, lease, reason }: Ended): string {
+  return `${lease}: lost needlessly by ${process}: ${reason}`;
+}
+
+function describeTakeover({ lease, to, afterMs }: Takeover): string {
+  return `${lease}: ${to} took over after ${Math.round(afterMs)} ms`;
+}
+
+/** Those of which it is so, and the others. */
+function partition<T>(all: readonly T[], isSo: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(isSo), all.filter((one) => !isSo(one))];
 }
 
 /** Between the end of one belief and the beginning of the next. */

@@ -15,6 +15,7 @@ import type { OutsiderWrite } from '../../../tools/harness/history/history.js';
 import type { Guard } from '../../../tools/harness/control-plane/guard.js';
 import type { HistoryReader } from './history-reader.js';
 import { Proxy } from './proxy.js';
+import type { Witness } from '../../../tools/harness/witness.js';
 import type { HealthProbe } from './health-probe.js';
 import type { CommitProbe } from './commit-probe.js';
 
@@ -37,6 +38,7 @@ export interface GroupContext {
   readonly cert: Buffer;
   readonly key: Buffer;
   readonly history: HistoryReader;
+  readonly witness: Witness;
   /** Its watchdog ends every process that is left. */
   readonly guard: Guard;
   readonly pids: Set<number>;

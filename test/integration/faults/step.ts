@@ -51,15 +51,23 @@ export async function runStep(
   // What is late comes late: a loss may be told after the fault is over.
   await sleep(2 * group.options.timings.renewIntervalMs);
   const after = await settle(group, history);
-  const incident = { fault, from, until, justified };
+  const stalls = await group.context.witness.stalls(group.checkedUntil, now());
+  const incident = { fault, from, until, justified, stalls };
   const outcome = checkStep(group, history, environment.writes(), incident);
   history.forget(now());
+  count(group, outcome);
   const crashes = group.takeCrashes();
   if (after.length + crashes.length > 0) {
     await within(HEAL_LIMIT_MS, 'healing', heal(group, step)).catch(fail);
   }
   const violations = [...before, ...outcome.violations, ...after, ...crashes, ...failures];
   return { ...outcome, violations };
+}
+
+/** Losses and takeovers are judged by the clock, unless the machine stalled. */
+function count({ context: { witness } }: NodeGroup, { fault, voided }: Outcome): void {
+  if (voided.length === 0) witness.hold();
+  for (const what of voided) witness.annul(`${fault}: ${what}`);
 }
 
 async function heal(group: NodeGroup, step: Step): Promise<void> {

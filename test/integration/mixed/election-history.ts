@@ -74,6 +74,8 @@ export interface ElectionHistory {
   /** In order. */
   readonly versions: readonly Version[];
   readonly candidates: readonly Candidate[];
+  /** While the machine of all of them stood still: what comes late then is late for no other reason. */
+  readonly stalls: readonly Stretch[];
 }
 
 /** Two who believed that they led, both able to act. */
@@ -122,9 +124,14 @@ export function without(whole: Stretch, holes: readonly Stretch[]): Stretch[] {
   return rest;
 }
 
-/** For how long a candidate could act between two times. */
-export function runningMs({ stops }: Candidate, from: number, to: number): number {
-  return length(without({ from, to: Math.max(from, to) }, stops));
+/** How long a candidate could act between two times: neither it nor the machine stood still. */
+export function runningMs(
+  { stops }: Candidate,
+  from: number,
+  to: number,
+  stalls: readonly Stretch[] = [],
+): number {
+  return length(without({ from, to: Math.max(from, to) }, [...stops, ...stalls]));
 }
 
 export function length(stretches: readonly Stretch[]): number {

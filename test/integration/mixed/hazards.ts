@@ -38,7 +38,7 @@ export interface Findings {
   readonly unexplained: readonly Overlap[];
 }
 
-/** For a busy machine: events of watches, lines of output and timers come later than what they tell of. */
+/** Events of watches, lines of output and timers come later than what they tell of; stalls are not counted. */
 const SLACK_MS = 750;
 
 export function explainOverlaps(history: ElectionHistory): Findings {
@@ -109,7 +109,7 @@ function whyVacant({ history, candidate, lost }: Culprit, { to }: Stretch): Haza
     candidate.kind === 'ours'
       ? ours.durationMs - ours.marginMs
       : untilAskedMs + theirs.deadlineMs + theirs.requestMs;
-  return runningMs(candidate, lost.at, to) <= limitMs + SLACK_MS ? 'wiped' : null;
+  return runningMs(candidate, lost.at, to, history.stalls) <= limitMs + SLACK_MS ? 'wiped' : null;
 }
 
 function wrote(candidate: Candidate, version: bigint): boolean {
@@ -158,20 +158,22 @@ function whyUnaware({ history, lost }: Culprit, theirs: Theirs, to: number): Haz
   const written = history.versions.find(({ version }) => version === last?.found?.version);
   if (last === undefined || written === undefined) return null;
   const isLate = last.at - written.at > durationMs - retryMs - deadlineMs;
-  if (isLate && runningMs(theirs, last.at, to) <= retryMs + requestMs + SLACK_MS) return 'late';
+  if (isLate && runningMs(theirs, last.at, to, history.stalls) <= retryMs + requestMs + SLACK_MS)
+    return 'late';
   const pauses = theirs.stops.filter((stop) => stop.to > last.sentAt && stop.from < to);
   const [first] = pauses;
   if (first === undefined) return null;
   // From the end of the first pause, for as long as it takes until it asks.
   const limitMs = retryMs + requestMs + SLACK_MS;
-  return runningMs(theirs, first.to, to) <= limitMs ? 'pause' : null;
+  return runningMs(theirs, first.to, to, history.stalls) <= limitMs ? 'pause' : null;
 }
 
 /** It knows, and its work goes on. */
 function whyGoesOn(culprit: Culprit, theirs: Theirs, askedAt: number, to: number): Hazard | null {
   const { history, spell, lost } = culprit;
   const { deadlineMs, requestMs } = history.timings.theirs;
-  if (runningMs(theirs, askedAt, to) > deadlineMs + requestMs + SLACK_MS) return null;
+  if (runningMs(theirs, askedAt, to, history.stalls) > deadlineMs + requestMs + SLACK_MS)
+    return null;
   const tookBack = history.versions.some(
     ({ version, holder, at }) =>
       version > lost.version && holder === theirs.identity && at <= spell.to,

@@ -42,5 +42,5 @@ export function request(event: Request['event'], at: number, holder: string, of 
 }
 
 export function history(versions: Version[], ...candidates: Candidate[]): ElectionHistory {
-  return { timings, versions, candidates };
+  return { timings, versions, candidates, stalls: [] };
 }

@@ -95,9 +95,9 @@ const calls = {
 
   isLeader: (): boolean => election.isLeader(),
 
-  /** Resolves when it knows that this one leads. */
-  follows: async (leader: string): Promise<void> => {
-    while (election.leader !== leader) await sleep(10);
+  /** Resolves at that time, by the clock of this process. */
+  cooledDown: async (at: number): Promise<void> => {
+    while (now() < at) await sleep(at - now());
   },
 };
 

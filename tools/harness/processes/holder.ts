@@ -1,6 +1,7 @@
 // A process that takes, keeps and gives back locks when it is told to, and notes what happens to them.
 import { subscribe } from 'node:diagnostics_channel';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LeaseClient, Lock, diagnosticsChannels } from '../../../src/index.js';
 import type { EventMessage, LeaseOptions, LockHandle } from '../../../src/index.js';
 import type { State } from '../../../src/lease/protocol/state.js';
@@ -8,8 +9,9 @@ import { serve, settings } from './serve.js';
 import { now } from './time.js';
 
 export interface HolderSettings {
+  readonly identity?: string;
   readonly options?: LeaseOptions;
-  /** Ask `isHeld()` every few milliseconds. Otherwise nobody asks, and `signal` is on its own. */
+  /** Calls `isHeld()` every few milliseconds. Otherwise nothing calls it, and `signal` is on its own. */
   readonly asks?: boolean;
 }
 
@@ -41,21 +43,29 @@ interface Held {
   abortedAt: number | null;
 }
 
-const { options = {}, asks = false } = settings() as HolderSettings;
-const client = new LeaseClient();
+const { identity, options = {}, asks = false } = settings() as HolderSettings;
+const client = new LeaseClient(identity === undefined ? {} : { identity });
 const held = new Map<string, Held>();
 const sends = new Map<string, Map<number, number>>();
 const loop = monitorEventLoopDelay({ resolution: LOOK_EVERY_MS });
 
-/** When one who waits was last told that a lease is vacant. */
+/** When a process that waits was last told that a lease is vacant. */
 const heard = new Map<string, number>();
+/** Leases that are held by another process, as far as one that waits for them knows. */
+const waiting = new Set<string>();
+/** How often it was told of a lease at all. */
+const news = new Map<string, number>();
 
 subscribe(diagnosticsChannels.event, (message) => {
   const { lease, event, detail } = message as EventMessage;
   const name = lease.slice(lease.indexOf('/') + 1);
+  if (event === 'news') news.set(name, (news.get(name) ?? 0) + 1);
   if (event === 'news' && isVacant((detail as { readonly after: State }).after)) {
     heard.set(name, now());
   }
+  const { after } = detail as { readonly after: State };
+  if (isWaiting(after)) waiting.add(name);
+  else waiting.delete(name);
   if (event !== 'sent') return;
   const { stamp } = (detail as { readonly event: { readonly stamp: number } }).event;
   const times = sends.get(name) ?? new Map<number, number>();
@@ -69,6 +79,12 @@ function isVacant(state: State): boolean {
   return (
     kind === 'seeking' && state.sight.kind === 'present' && state.sight.lease.record.holder === ''
   );
+}
+
+/** It knows of the other holder, and a watch will tell of the end. */
+function isWaiting(state: State): boolean {
+  const isHeld = state.kind === 'seeking' && state.sight.kind === 'present' && !isVacant(state);
+  return isHeld && state.watched;
 }
 
 function keep(name: string, handle: LockHandle): void {
@@ -105,6 +121,17 @@ const calls = {
     const calledAt = now();
     const confirmed = await handle.release();
     return { calledAt, at: now(), confirmed };
+  },
+
+  /** Resolves when this process waits, and knows that another one holds the lease. */
+  waitsFor: async (name: string): Promise<void> => {
+    while (!waiting.has(name)) await sleep(10);
+  },
+
+  /** Resolves when a process that waits has been told of a change of the record. */
+  seesRenewal: async (name: string): Promise<void> => {
+    const before = news.get(name) ?? 0;
+    while ((news.get(name) ?? 0) === before) await sleep(10);
   },
 
   /** When the last write left, and when it was last heard that nobody holds it. */

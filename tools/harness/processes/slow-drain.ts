@@ -1,5 +1,6 @@
-// A process that takes part in an election, with work that ends only when it is told to, whatever the
-// signals say; it notes what it is told, and when it believed to lead.
+// A candidate of an election whose work ends only when the test asks for it, whatever the signals say. It notes what it
+// is told, and when it believed to lead.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Election, LeaseClient } from '../../../src/index.js';
 import type { LeaseOptions, StopReason } from '../../../src/index.js';
 import { serve, settings } from './serve.js';
@@ -7,6 +8,7 @@ import { now } from './time.js';
 
 export interface SlowDrainSettings {
   readonly name: string;
+  readonly identity: string;
   readonly options: LeaseOptions;
   readonly drainTimeoutMs: number;
 }
@@ -40,13 +42,13 @@ export type SlowDrainCalls = typeof calls;
 
 const ASK_EVERY_MS = 5;
 
-const { name, options, drainTimeoutMs } = settings() as SlowDrainSettings;
+const { name, identity, options, drainTimeoutMs } = settings() as SlowDrainSettings;
 const terms: TermAccount[] = [];
 const beliefs: Belief[] = [];
 let release: () => void = () => undefined;
 
 const election = new Election(name, {
-  client: new LeaseClient(),
+  client: new LeaseClient({ identity }),
   ...options,
   drainTimeoutMs,
   onStartedLeading: async ({ signal, lostSignal, fencingToken: token }) => {
@@ -77,6 +79,11 @@ setInterval(ask, ASK_EVERY_MS);
 const calls = {
   run: (): void => {
     void election.run();
+  },
+
+  /** Resolves when it knows that this one leads. */
+  sees: async (leader: string): Promise<void> => {
+    while (election.leader !== leader) await sleep(10);
   },
 
   /** Resolves at once with the time at which it was asked to. */

@@ -2,22 +2,24 @@
 import { LeaseClient, Lock } from '../../../src/index.js';
 import type { LeaseOptions } from '../../../src/index.js';
 import { settings } from './serve.js';
-import { now } from './time.js';
 
 export interface TrySettings {
   readonly name: string;
+  readonly identity: string;
   readonly options?: LeaseOptions;
 }
 
 /** The only line of its output, as JSON. */
 export interface TryResult {
-  /** `null`: somebody else has the lock. */
+  /** `null`: another process has the lock. */
   readonly token: string | null;
-  readonly at: number;
 }
 
-const { name, options = {} } = settings() as TrySettings;
-const handle = await new Lock(name, { client: new LeaseClient(), ...options }).tryAcquire();
-const result: TryResult = { token: handle?.fencingToken.toString() ?? null, at: now() };
+const { name, identity, options = {} } = settings() as TrySettings;
+const handle = await new Lock(name, {
+  client: new LeaseClient({ identity }),
+  ...options,
+}).tryAcquire();
+const result: TryResult = { token: handle?.fencingToken.toString() ?? null };
 process.stdout.write(`${JSON.stringify(result)}\n`);
 await handle?.release();

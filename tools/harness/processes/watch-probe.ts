@@ -1,4 +1,5 @@
 // What the API server itself says of Leases while a test runs, with the time at which it said so.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../cluster.js';
 import type { ApiObject, Json, RawWatch, WatchEvent } from '../raw.js';
 import { now } from './time.js';
@@ -9,7 +10,8 @@ export interface Observation {
   readonly namespace: string;
   readonly name: string;
   readonly holder: string;
-  /** Milliseconds since the epoch. */
+  /** What the writer's wall clock showed, in milliseconds since the epoch. */
+  readonly acquireTime: number;
   readonly renewTime: number;
   readonly transitions: number;
   /** The resourceVersion. */
@@ -22,6 +24,8 @@ export interface Observation {
 
 /** How soon it notices that it was closed. */
 const LOOK_UP_MS = 500;
+/** Far more than a watch takes on any machine. */
+const SEEN_LIMIT_MS = 30_000;
 
 /** Notes every change of the Leases of all namespaces, from when it was opened until it is closed. */
 export class WatchProbe {
@@ -38,15 +42,47 @@ export class WatchProbe {
     return new WatchProbe(watch, cluster.namespace);
   }
 
+  /** Opens one for a piece of work, and closes it whatever becomes of that. */
+  static async during(cluster: Cluster, work: (probe: WatchProbe) => Promise<void>): Promise<void> {
+    const probe = await WatchProbe.open(cluster);
+    await work(probe).finally(() => probe.close());
+  }
+
   private constructor(watch: RawWatch, namespace: string) {
     this.#watch = watch;
     this.#namespace = namespace;
     void this.#follow();
   }
 
+  /** Each holder of a Lease once, in order; empty while no process holds it. */
+  holders(name: string): string[] {
+    const holders = this.of(name).map(({ holder }) => holder);
+    return holders.filter((holder, n) => holder !== holders[n - 1]);
+  }
+
+  /** The last change by one holder, and the first by the next one, when both are there. */
+  takeover(name: string, from: string, to: string): { last: Observation; claim: Observation } {
+    const all = this.of(name);
+    const claim = all.find((one) => one.holder === to);
+    const last = all.findLast(({ holder, version }) => {
+      return holder === from && version < (claim?.version ?? 0n);
+    });
+    if (claim === undefined || last === undefined) throw new Error(`${to} took nothing of ${from}`);
+    return { last, claim };
+  }
+
   /** Changes of one Lease in the cluster's own namespace, in order: other tests use the same names. */
   of(name: string): Observation[] {
     return this.seen.filter((one) => one.name === name && one.namespace === this.#namespace);
+  }
+
+  /** Waits until what was seen has it. What is committed is seen a little later. */
+  async until(what: string, holds: () => boolean): Promise<void> {
+    const end = now() + SEEN_LIMIT_MS;
+    while (!holds()) {
+      if (now() > end) throw new Error(`not seen in ${SEEN_LIMIT_MS} ms: ${what}`);
+      await sleep(10);
+    }
   }
 
   close(): void {
@@ -70,6 +106,7 @@ function observe({ type, object }: WatchEvent): Observation {
     namespace: String(metadata.namespace),
     name: metadata.name,
     holder: typeof spec.holderIdentity === 'string' ? spec.holderIdentity : '',
+    acquireTime: Date.parse(String(spec.acquireTime)),
     renewTime: Date.parse(String(spec.renewTime)),
     transitions: Number(spec.leaseTransitions ?? 0),
     version: BigInt(metadata.resourceVersion),
