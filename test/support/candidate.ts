@@ -1,6 +1,7 @@
 import { Election } from '@metaparticle/sync';
 import type { ElectionOptions, LeaseClient, Leading, StopReason } from '@metaparticle/sync';
 import { quick } from './cluster.js';
+import type { Cluster } from './cluster.js';
 
 export interface Candidate {
   readonly election: Election;
@@ -11,6 +12,8 @@ export interface Candidate {
   /** Ends `run()`. */
   readonly stop: AbortController;
   run(): Promise<void>;
+  /** What the last `run()` returned. */
+  readonly running: Promise<void>;
 }
 
 /** A cluster of either kind. */
@@ -27,20 +30,72 @@ export function candidate(
   const terms: Leading[] = [];
   const stopped: StopReason[] = [];
   const leaders: (string | null)[] = [];
+  const { onStartedLeading, ...others } = over;
   const election = new Election('crown', {
     client: over.client ?? cluster.client({ identity }),
     ...quick,
-    onStartedLeading: (leading) => void terms.push(leading),
+    onStartedLeading: (leading) => {
+      terms.push(leading);
+      return onStartedLeading?.(leading);
+    },
     onStoppedLeading: (reason) => stopped.push(reason),
     onNewLeader: (leader) => leaders.push(leader),
-    ...over,
+    ...others,
   });
   const stop = new AbortController();
+  let running: Promise<void> = Promise.resolve();
   const run = (): Promise<void> => {
-    const running = election.run({ signal: stop.signal });
-    // Where a test has failed before it awaits this, its own failure is the one to be told.
+    running = election.run({ signal: stop.signal });
+    // Where a test has failed before it awaits this, its own failure is the one to be reported.
     running.catch(() => undefined);
     return running;
   };
-  return { election, terms, stopped, leaders, stop, run };
+  return {
+    ...{ election, terms, stopped, leaders, stop, run },
+    get running() {
+      return running;
+    },
+  };
+}
+
+/** Lets time pass until the candidate leads. */
+export function leads(cluster: Cluster, { election }: Candidate, limitMs?: number): Promise<void> {
+  return cluster.until('a leader', () => election.isLeader(), limitMs);
+}
+
+/** A candidate that leads. */
+export async function leader(
+  cluster: Cluster,
+  identity: string,
+  over: Partial<ElectionOptions> = {},
+): Promise<Candidate> {
+  const one = candidate(cluster, identity, over);
+  void one.run();
+  await leads(cluster, one);
+  return one;
+}
+
+/** A candidate that runs and waits, and knows who leads. */
+export async function follower(
+  cluster: Cluster,
+  identity: string,
+  over: Partial<ElectionOptions> = {},
+): Promise<Candidate> {
+  const one = candidate(cluster, identity, over);
+  void one.run();
+  await cluster.until('a leader is known', () => one.election.leader !== null);
+  return one;
+}
+
+/** Asks candidates to stop, and lets time pass until their `run()` has resolved. */
+export async function end(cluster: Cluster, ...all: readonly Candidate[]): Promise<void> {
+  for (const { stop } of all) stop.abort();
+  await cluster.settled(Promise.all(all.map(({ running }) => running)));
+}
+
+/** The work of a leader that goes on until the test finishes it. */
+export function openWork(): { readonly done: Promise<void>; finish(): void } {
+  let finish = (): void => undefined;
+  const done = new Promise<void>((resolve) => (finish = resolve));
+  return { done, finish };
 }

@@ -60,3 +60,11 @@ export async function isPending(promise: Promise<unknown>): Promise<boolean> {
   const first = await Promise.race([promise.catch(() => undefined), turn(marker)]);
   return first === marker;
 }
+
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,10 +1,10 @@
-// What an election refuses before it asks anything of the API server: hazards H6 and H7 of other electors,
-// whose numbers nobody holds against each other, and all that only elections take.
+// What an election refuses before it asks anything of the API server: hazards H6 and H7 of other electors, which do not
+// check their numbers against each other, and all options that only elections have.
 import { describe, expect, it } from '@jest/globals';
 import { Election, InvalidOptionError, LeaseClient } from '@metaparticle/sync';
 import { candidate } from '../../support/candidate.js';
 import { expectError, rejection, thrown } from '../../support/promises.js';
-import { SocketCluster } from '../../support/cluster.js';
+import { Cluster } from '../../support/cluster.js';
 
 const onStartedLeading = (): void => undefined;
 const make = (options: object): Election => new Election('crown', { onStartedLeading, ...options });
@@ -79,8 +79,8 @@ describe('the options of an election', () => {
   });
 
   it('are refused in calls, too, before anything is asked', async () => {
-    await using world = await SocketCluster.start();
-    const { election } = candidate(world, 'a');
+    await using cluster = await Cluster.start();
+    const { election } = candidate(cluster, 'a');
     const calls: [string, () => unknown][] = [
       ['signal', () => election.run({ signal: {} as AbortSignal })],
       ['timeoutMs', () => election.run({ timeoutMs: 5 } as object)],
@@ -93,6 +93,6 @@ describe('the options of an election', () => {
       const error = await rejection(Promise.resolve().then(call));
       expect(expectError(error, InvalidOptionError, 'ERR_INVALID_OPTION').option).toBe(option);
     }
-    expect(world.api.requests.total).toBe(0);
+    expect(cluster.api.requests.total).toBe(0);
   });
 });

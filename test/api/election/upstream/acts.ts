@@ -2,16 +2,18 @@
 import { expect } from '@jest/globals';
 import { UnsupportedLeaseError } from '@metaparticle/sync';
 import type { LeaseObject, LeaseSpec } from '@metaparticle/sync/testing';
-import { expectError, rejection, sleep, until } from '../../../support/promises.js';
-import type { SocketCluster } from '../../../support/cluster.js';
-import { leads, requestsOf } from '../scenario.js';
-import type { Stage } from '../scenario.js';
+import { end } from '../../../support/candidate.js';
+import { expectError, rejection } from '../../../support/promises.js';
+import type { Cluster } from '../../../support/cluster.js';
+import { leads, requestsOf } from './play.js';
+import type { Stage } from './play.js';
 
-export const now = (): string => new Date().toISOString().replace('Z', '000Z');
+/** Where the clock of a cluster starts. */
+const START = '2030-01-01T00:00:00.000000Z';
 
 /** A record as another elector leaves it. */
 export function heldBy(holderIdentity: string, more: LeaseSpec = {}): LeaseSpec {
-  const times = { acquireTime: now(), renewTime: now() };
+  const times = { acquireTime: START, renewTime: START };
   return { holderIdentity, leaseDurationSeconds: 3_600, leaseTransitions: 0, ...times, ...more };
 }
 
@@ -24,26 +26,25 @@ export function backdate({ metadata }: LeaseObject): void {
 }
 
 /** Changes nothing that an elector goes by, but the version. */
-export function annotate({ api }: SocketCluster): void {
+export function annotate({ api }: Cluster): void {
   api.leases.edit('default', 'crown', ({ metadata }) => {
     metadata.annotations = { ...metadata.annotations, 'example.com/note': 'hello' };
   });
 }
 
-export async function waits({ me }: Stage): Promise<undefined> {
-  await until('it knows the leader', () => me.leaders.length > 0);
-  await sleep(300);
+export async function waits({ cluster, me }: Stage): Promise<undefined> {
+  await cluster.advance(1_000);
   expect(me.election.isLeader()).toBe(false);
   expect(me.terms).toEqual([]);
   return undefined;
 }
 
-export async function refuses({ me, running, world }: Stage): Promise<undefined> {
-  const before = world.api.leases.get('default', 'crown');
-  const error = await rejection(running);
+export async function refuses({ me, cluster }: Stage): Promise<undefined> {
+  const before = cluster.api.leases.get('default', 'crown');
+  const error = await rejection(me.running);
   expectError(error, UnsupportedLeaseError, 'ERR_UNSUPPORTED_LEASE', 'OldestEmulationVersion');
   expect(me.terms).toEqual([]);
-  expect(world.api.leases.get('default', 'crown')).toEqual(before);
+  expect(cluster.api.leases.get('default', 'crown')).toEqual(before);
   return undefined;
 }
 
@@ -54,23 +55,22 @@ export async function leadsAndEnds(stage: Stage): Promise<undefined> {
   return undefined;
 }
 
-export async function ends({ me, running, world }: Stage): Promise<void> {
-  me.stop.abort();
-  await running;
+export async function ends({ me, cluster }: Stage): Promise<void> {
+  await end(cluster, me);
   expect(me.stopped).toEqual(['aborted']);
-  expect(world.holder('crown')).toBe('');
+  expect(cluster.holder('crown')).toBe('');
 }
 
-export function count(world: SocketCluster, what: string): number {
-  return requestsOf(world).filter((one) => one === what).length;
+export function count(cluster: Cluster, what: string): number {
+  return requestsOf(cluster).filter((one) => one === what).length;
 }
 
 /** Waits for so many requests of a kind. */
-export async function seen({ world }: Stage, what: string, times: number): Promise<void> {
-  await until(`${times} times ${what}`, () => count(world, what) >= times, 8_000);
+export async function seen({ cluster }: Stage, what: string, times: number): Promise<void> {
+  await cluster.until(`${times} times ${what}`, () => count(cluster, what) >= times, 8_000);
 }
 
-export const stalled = ({ api }: SocketCluster): unknown => api.faults.stallWatch();
+export const stalled = ({ api }: Cluster): unknown => api.faults.stallWatch();
 export const acquired = ['get 404', 'create 201', 'update 200'] as const;
 export const coordinated = { strategy: 'OldestEmulationVersion' } as const;
 

@@ -1,10 +1,10 @@
 // Cases 26 to 33: the candidates and the Lease lock of client-go.
 import { expect } from '@jest/globals';
 import { ForbiddenError } from '@metaparticle/sync';
-import { expectError, rejection, until } from '../../../support/promises.js';
+import { expectError, rejection } from '../../../support/promises.js';
 import { quick } from '../../../support/cluster.js';
-import { leads } from '../scenario.js';
-import type { Row } from '../scenario.js';
+import { leads } from './play.js';
+import type { Row } from './play.js';
 import { vacant, refuses, seen, stalled, coordinated, NO_CANDIDATES } from './acts.js';
 
 export const leaseLock: readonly Row[] = [
@@ -16,8 +16,8 @@ export const leaseLock: readonly Row[] = [
     differs: 'a 404 is no error but the way to the first Lease (1); what waiting does not mend is',
     start: vacant(),
     before: ({ api }) => api.faults.forbid({ verb: 'get' }),
-    act: async ({ running }) => {
-      expectError(await rejection(running), ForbiddenError, 'ERR_FORBIDDEN', 'get leases');
+    act: async ({ me }) => {
+      expectError(await rejection(me.running), ForbiddenError, 'ERR_FORBIDDEN', 'get leases');
       return undefined;
     },
     requests: ['get 403'],
@@ -51,8 +51,8 @@ export const leaseLock: readonly Row[] = [
       api.faults.delay({ match: { verb: 'create' }, requestMs: 200, times: 1 });
     },
     act: async (stage) => {
-      const { api } = stage.world;
-      await until('a POST', () => api.requests.counts.create === 1);
+      const { api } = stage.cluster;
+      await stage.cluster.until('a POST', () => api.requests.counts.create === 1);
       api.leases.create({ metadata: { name: 'crown' }, spec: vacant() });
       await leads(stage);
       return undefined;
@@ -80,7 +80,7 @@ export const leaseLock: readonly Row[] = [
     options: { labels: { app: 'web' } },
     act: async (stage) => {
       await leads(stage);
-      const { labels } = stage.world.api.leases.get('default', 'crown')!.metadata;
+      const { labels } = stage.cluster.api.leases.get('default', 'crown')!.metadata;
       expect(labels).toEqual({ app: 'web' });
       return undefined;
     },
@@ -95,11 +95,11 @@ export const leaseLock: readonly Row[] = [
     metadata: { labels: { team: 'a', app: 'other' } },
     options: { ...quick, labels: { app: 'web' } },
     act: async (stage) => {
-      const { world } = stage;
-      const labels = (): unknown => world.api.leases.get('default', 'crown')?.metadata.labels;
+      const { cluster } = stage;
+      const labels = (): unknown => cluster.api.leases.get('default', 'crown')?.metadata.labels;
       await leads(stage);
       expect(labels()).toEqual({ team: 'a', app: 'web' });
-      world.api.leases.edit('default', 'crown', ({ metadata }) => {
+      cluster.api.leases.edit('default', 'crown', ({ metadata }) => {
         metadata.labels = { team: 'b' };
       });
       await seen(stage, 'update 200', 2);

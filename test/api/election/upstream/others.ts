@@ -1,10 +1,10 @@
 // Cases 34 and 35: the manager of controller-runtime, and k8slock.
 import { expect } from '@jest/globals';
-import { candidate } from '../../../support/candidate.js';
-import { sleep, until } from '../../../support/promises.js';
+import { candidate, end, follower, leads as lead } from '../../../support/candidate.js';
+import { aborted } from '../../../support/promises.js';
 import { longAgo } from '../../../support/cluster.js';
-import { calm, leads, requestsOf } from '../scenario.js';
-import type { Row } from '../scenario.js';
+import { calm, leads, requestsOf } from './play.js';
+import type { Row } from './play.js';
 import { heldBy, vacant, leadsAndEnds, seen, acquired } from './acts.js';
 
 export const others: readonly Row[] = [
@@ -13,24 +13,23 @@ export const others: readonly Row[] = [
     upstream: 'the Lease is let go last',
     start: null,
     act: async (stage) => {
-      const { world, me } = stage;
+      const { cluster, me } = stage;
       const atTheEnd: unknown[] = [];
-      const election = candidate(world, 'draining', {
+      const other = candidate(cluster, 'draining', {
         ...calm,
         onStartedLeading: async ({ signal, lostSignal }) => {
-          await until('the signal', () => signal.aborted);
-          await sleep(200);
-          atTheEnd.push(world.holder('crown'), election.election.isLeader(), lostSignal.aborted);
+          await aborted(signal);
+          await cluster.api.sleep(200);
+          atTheEnd.push(cluster.holder('crown'), other.election.isLeader(), lostSignal.aborted);
         },
       });
       await leads(stage);
       me.stop.abort();
-      const other = election.run();
-      await until('it leads', () => election.election.isLeader());
-      election.stop.abort();
-      await other;
+      void other.run();
+      await lead(cluster, other);
+      await end(cluster, other);
       expect(atTheEnd).toEqual(['draining', true, false]);
-      expect(world.holder('crown')).toBe('');
+      expect(cluster.holder('crown')).toBe('');
       return undefined;
     },
     requests: [...acquired, 'update 200', 'get 200', 'update 200', 'update 200'],
@@ -43,17 +42,16 @@ export const others: readonly Row[] = [
     differs: 'the term is told in both signals at once, and run() goes on: another term may come',
     start: vacant(),
     act: async (stage) => {
-      const { world, me, running } = stage;
+      const { cluster, me } = stage;
       await leads(stage);
-      world.api.leases.edit('default', 'crown', (lease) => {
+      cluster.api.leases.edit('default', 'crown', (lease) => {
         lease.spec = heldBy('stranger', { leaseTransitions: 2 });
       });
-      await until('the loss', () => me.stopped.length === 1);
+      await cluster.advance(0);
       const { signal, lostSignal } = me.terms[0]!;
       expect([signal.aborted, lostSignal.aborted, me.stopped]).toEqual([true, true, ['lost']]);
-      await sleep(100);
-      me.stop.abort();
-      await running;
+      await cluster.advance(1_000);
+      await end(cluster, me);
       return undefined;
     },
     requests: ['get 200', 'update 200'],
@@ -68,12 +66,11 @@ export const others: readonly Row[] = [
       api.faults.stallWatch();
       api.faults.delay({ match: { verb: 'update' }, responseMs: 300 });
     },
-    act: async ({ world, me, running }) => {
-      await until('a claim that landed', () => world.holder('crown') === 'me');
-      me.stop.abort();
-      await running;
+    act: async ({ cluster, me }) => {
+      await cluster.until('a claim that landed', () => cluster.holder('crown') === 'me');
+      await end(cluster, me);
       expect([me.terms, me.stopped]).toEqual([[], []]);
-      expect(world.holder('crown')).toBe('');
+      expect(cluster.holder('crown')).toBe('');
       return undefined;
     },
     requests: ['get 200', 'update 200', 'update 200'],
@@ -86,13 +83,10 @@ export const others: readonly Row[] = [
     start: null,
     act: async (stage) => {
       await leads(stage);
-      const second = candidate(stage.world, 'second', calm);
-      const running = second.run();
-      await until('the second one knows', () => second.election.leader === 'me');
-      await sleep(300);
-      expect(second.terms).toEqual([]);
-      second.stop.abort();
-      await running;
+      const second = await follower(stage.cluster, 'second', calm);
+      await stage.cluster.advance(10_000);
+      expect([second.election.leader, second.terms]).toEqual(['me', []]);
+      await end(stage.cluster, second);
       return undefined;
     },
     requests: [...acquired, 'get 200'],
@@ -119,10 +113,10 @@ export const others: readonly Row[] = [
     before: ({ api }) => api.faults.hang({ match: { verb: 'update' } }),
     act: async (stage) => {
       await seen(stage, 'update -', 1);
-      const { metadata, spec } = stage.world.api.leases.get('default', 'crown')!;
+      const { metadata, spec } = stage.cluster.api.leases.get('default', 'crown')!;
       expect([metadata.labels, spec.holderIdentity]).toEqual([{ app: 'web' }, '']);
-      const before = requestsOf(stage.world);
-      stage.world.api.faults.clear();
+      const before = requestsOf(stage.cluster);
+      stage.cluster.api.faults.clear();
       return before;
     },
     requests: ['get 404', 'create 201', 'update -'],

@@ -1,11 +1,9 @@
 // Cases 11 to 25: release, configuration, fast path and health check of client-go's elector.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { candidate } from '../../../support/candidate.js';
-import { until } from '../../../support/promises.js';
 import { quick } from '../../../support/cluster.js';
-import { leads, requestsOf } from '../scenario.js';
-import type { Row } from '../scenario.js';
+import { leads, requestsOf } from './play.js';
+import type { Row } from './play.js';
 import {
   vacant,
   annotate,
@@ -26,7 +24,7 @@ export const releasing: readonly Row[] = [
     start: vacant({ newField: { deep: [1, null] }, leaseTransitions: 7 }),
     act: async (stage) => {
       await leadsAndEnds(stage);
-      expect(stage.world.spec('crown')).toMatchObject({ newField: { deep: [1, null] } });
+      expect(stage.cluster.spec('crown')).toMatchObject({ newField: { deep: [1, null] } });
       return undefined;
     },
     requests: ['get 200', 'update 200', 'update 200'],
@@ -41,8 +39,6 @@ export const releasing: readonly Row[] = [
     options: quick,
     act: async (stage) => {
       await seen(stage, 'update 200', 2);
-      // The server has answered; the answer is still to be read.
-      await sleep(100);
       await ends(stage);
       return undefined;
     },
@@ -63,7 +59,7 @@ export const releasing: readonly Row[] = [
     before: stalled,
     act: async (stage) => {
       await leads(stage);
-      annotate(stage.world);
+      annotate(stage.cluster);
       await ends(stage);
       return undefined;
     },
@@ -78,7 +74,7 @@ export const releasing: readonly Row[] = [
     options: quick,
     act: async (stage) => {
       await leads(stage);
-      stage.world.api.faults.hang({ match: { verb: 'update' }, times: 1 });
+      stage.cluster.api.faults.hang({ match: { verb: 'update' }, times: 1 });
       await seen(stage, 'update -', 1);
       await ends(stage);
       expect(stage.me.terms).toHaveLength(1);
@@ -98,8 +94,8 @@ export const releasing: readonly Row[] = [
     before: stalled,
     act: async (stage) => {
       await leads(stage);
-      annotate(stage.world);
-      stage.world.api.faults.hang({ match: { verb: 'get' }, times: 1 });
+      annotate(stage.cluster);
+      stage.cluster.api.faults.hang({ match: { verb: 'get' }, times: 1 });
       await seen(stage, 'get -', 1);
       await ends(stage);
       return undefined;
@@ -139,7 +135,7 @@ export const releasing: readonly Row[] = [
     before: stalled,
     act: async (stage) => {
       await leads(stage);
-      annotate(stage.world);
+      annotate(stage.cluster);
       await seen(stage, 'update 200', 3);
       expect(stage.me.stopped).toEqual([]);
       return undefined;
@@ -160,7 +156,7 @@ export const releasing: readonly Row[] = [
     differs: 'who does not take part does not lead, and asks nothing',
     start: null,
     act: async (stage) => {
-      const { election } = candidate(stage.world, 'idle');
+      const { election } = candidate(stage.cluster, 'idle');
       await leads(stage);
       const { leader, fencingToken } = election;
       expect([election.isLeader(), leader, fencingToken]).toEqual([false, null, null]);
@@ -179,9 +175,9 @@ export const releasing: readonly Row[] = [
     options: quick,
     act: async (stage) => {
       await leads(stage);
-      const before = requestsOf(stage.world);
-      stage.world.api.faults.hang();
-      await until('a loss', () => stage.me.stopped.length === 1, 6_000);
+      const before = requestsOf(stage.cluster);
+      stage.cluster.api.faults.hang();
+      await stage.cluster.until('a loss', () => stage.me.stopped.length === 1);
       expect(stage.me.election.isLeader()).toBe(false);
       const { lostSignal } = stage.me.terms[0]!;
       expect(lostSignal.reason).toMatchObject({ reason: 'expired', lock: 'default/crown' });

@@ -1,17 +1,15 @@
-// What one case of another elector's tests comes to here, and how it is played.
+// One case of another elector's tests: what it comes to here, and how it is played.
 import { expect } from '@jest/globals';
 import type { ElectionOptions } from '@metaparticle/sync';
 import type { LeaseMetadata, LeaseSpec } from '@metaparticle/sync/testing';
-import { candidate } from '../../support/candidate.js';
-import type { Candidate } from '../../support/candidate.js';
-import { until } from '../../support/promises.js';
-import { SocketCluster } from '../../support/cluster.js';
+import { candidate, leads as lead } from '../../../support/candidate.js';
+import type { Candidate } from '../../../support/candidate.js';
+import { Cluster } from '../../../support/cluster.js';
 
 export interface Stage {
-  readonly world: SocketCluster;
+  readonly cluster: Cluster;
+  /** It runs. */
   readonly me: Candidate;
-  /** Of the candidate; a rejection that nobody looks at is no failure. */
-  readonly running: Promise<void>;
 }
 
 interface Case {
@@ -29,7 +27,7 @@ interface Played {
   readonly start: LeaseSpec | null;
   readonly metadata?: Partial<LeaseMetadata>;
   readonly options?: Partial<ElectionOptions>;
-  readonly before?: (world: SocketCluster) => unknown;
+  readonly before?: (cluster: Cluster) => unknown;
   /**
    * What happens after `run()` was called, until the account is taken. Left out: it leads. What it
    * returns stands for the requests until then; otherwise those of the whole story count.
@@ -59,12 +57,12 @@ export type Row = Case & (Played | Different | Elsewhere);
 /** Longer than any row takes, so that no renewal comes between. */
 export const calm = { leaseDurationMs: 60_000, renewIntervalMs: 20_000, marginMs: 2_000 } as const;
 
-export async function leads({ me }: Stage): Promise<undefined> {
-  await until('it leads', () => me.election.isLeader());
+export async function leads({ cluster, me }: Stage): Promise<undefined> {
+  await lead(cluster, me);
 }
 
 /** Verb and status of each request so far; `-` where none was given. */
-export function requestsOf({ api }: SocketCluster): string[] {
+export function requestsOf({ api }: Cluster): string[] {
   return api.requests.log
     .filter(({ verb }) => verb !== 'watch')
     .map(({ verb, status }) => `${verb} ${status ?? '-'}`);
@@ -72,14 +70,14 @@ export function requestsOf({ api }: SocketCluster): string[] {
 
 export async function play(row: Played): Promise<void> {
   const { start, metadata, options, before, act = leads } = row;
-  await using world = await SocketCluster.start({ extraSpecFields: ['newField'] });
+  await using cluster = await Cluster.start({ extraSpecFields: ['newField'] });
   if (start !== null)
-    world.api.leases.create({ metadata: { name: 'crown', ...metadata }, spec: start });
-  before?.(world);
-  const me = candidate(world, 'me', { ...calm, ...options });
-  const running = me.run();
-  const requests = (await act({ world, me, running })) ?? requestsOf(world);
-  const transitions = world.api.leases.get('default', 'crown')?.spec.leaseTransitions ?? null;
+    cluster.api.leases.create({ metadata: { name: 'crown', ...metadata }, spec: start });
+  before?.(cluster);
+  const me = candidate(cluster, 'me', { ...calm, ...options });
+  void me.run();
+  const requests = (await act({ cluster, me })) ?? requestsOf(cluster);
+  const transitions = cluster.api.leases.get('default', 'crown')?.spec.leaseTransitions ?? null;
   expect({ requests, transitions, told: me.leaders }).toEqual({
     requests: row.requests,
     transitions: row.transitions,

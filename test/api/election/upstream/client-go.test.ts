@@ -1,14 +1,14 @@
-// What other electors test of themselves, told of ours. A row is played, or proven by a test elsewhere,
-// or says why it is different on purpose: its type knows no fourth kind.
+// What other electors test of themselves, asked of ours. A row is played, or proven by a test elsewhere, or says why it
+// is different on purpose: its type knows no fourth kind.
 import { describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { root } from '../../../tools/docs/source.js';
-import { play } from './scenario.js';
-import { acquiring } from './upstream/acquiring.js';
-import { leaseLock } from './upstream/lease-lock.js';
-import { others } from './upstream/others.js';
-import { releasing } from './upstream/releasing.js';
+import { root } from '../../../../tools/docs/source.js';
+import { acquiring } from './acquiring.js';
+import { leaseLock } from './lease-lock.js';
+import { others } from './others.js';
+import { play } from './play.js';
+import { releasing } from './releasing.js';
 
 const rows = [...acquiring, ...releasing, ...leaseLock, ...others];
 
@@ -17,7 +17,7 @@ describe('the cases of client-go', () => {
     const there = `${row.title} (there: ${row.upstream})`;
     if ('start' in row) {
       const here = row.differs === undefined ? '' : `; here: ${row.differs}`;
-      it.concurrent(`${there}${here}`, () => play(row));
+      it(`${there}${here}`, () => play(row));
     } else if ('provenIn' in row) {
       it(`${there}; proven in ${row.provenIn}`, async () => {
         const text = await readFile(join(root, row.provenIn), 'utf8');
