@@ -2,11 +2,12 @@ import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import * as sync from '@metaparticle/sync';
 import { LeaseClient, SyncError, isSyncError } from '@metaparticle/sync';
 import type { SyncErrorCode } from '@metaparticle/sync';
+import type { BaseLeaseServer, FaultHandle } from '@metaparticle/sync/testing';
 import debug from 'debug';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { inspect } from 'node:util';
 import { expectError, rejection, thrown } from '../../support/promises.js';
-import { SocketCluster } from '../../support/cluster.js';
+import { Cluster, SocketCluster } from '../../support/cluster.js';
 
 const cause = new TypeError('the cause');
 
@@ -207,43 +208,40 @@ describe('isSyncError', () => {
 describe('credentials', () => {
   const secret = 'eyJhbGciOiJSUzI1NiJ9.c2VjcmV0LW9mLW5vYm9keQ.c2lnbmF0dXJl';
 
+  const answers: readonly ((api: BaseLeaseServer) => FaultHandle)[] = [
+    ({ faults }) => faults.forbid({}),
+    ({ faults }) => faults.status({ code: 500 }),
+    ({ faults }) => faults.status({ code: 400, body: '<html>Bad Request</html>' }),
+    ({ faults }) => faults.dropBefore(),
+    ({ faults }) => faults.hang(),
+  ];
+  /** What Node.js makes errors of, which may carry the request that failed. */
+  const breaks: typeof answers = [
+    ({ faults }) => faults.dropBefore(),
+    ({ faults }) => faults.hang(),
+  ];
+
   it('are in no error, warning, diagnostics message or trace, whatever goes wrong', async () => {
-    await using world = await SocketCluster.start();
-    const told: unknown[] = [];
-    const hear = (message: unknown): number => told.push(message);
-    debug.enable('metaparticle:*');
-    debug.log = hear;
-    for (const name of Object.values(sync.diagnosticsChannels)) subscribe(name, hear);
-    const kubeConfig = world.api.kubeConfigFor({ token: secret });
-    const client = world.client({ kubeConfig, onWarning: hear });
-    const lock = world.lock('job', { client });
-    const fail = async (): Promise<unknown> => rejection(lock.acquire({ timeoutMs: 700 }));
-    const { faults } = world.api;
-    const troubles = [
-      () => faults.forbid({}),
-      () => faults.status({ code: 500 }),
-      () => faults.status({ code: 400, body: '<html>Bad Request</html>' }),
-      () => faults.dropBefore(),
-      () => faults.hang(),
-    ];
-    for (const trouble of troubles) {
-      const fault = trouble();
-      told.push(await fail());
-      fault.remove();
-    }
-    world.api.revokeToken(secret);
-    told.push(await fail());
-    await world.api.close();
-    told.push(await fail());
-    debug.disable();
-    for (const name of Object.values(sync.diagnosticsChannels)) unsubscribe(name, hear);
-    expect(told.length).toBeGreaterThan(30);
+    await using cluster = await Cluster.start();
+    const told = await tellOf(cluster, answers, (lock) =>
+      cluster.settled(rejection(lock.acquire({ timeoutMs: 5_000 }))),
+    );
+    expect(told.length).toBeGreaterThan(100);
+    for (const one of told) expect(everything(one)).not.toContain(secret);
+  });
+
+  it('are in none of them over real sockets either', async () => {
+    await using cluster = await SocketCluster.start();
+    const told = await tellOf(cluster, breaks, (lock) =>
+      rejection(lock.acquire({ timeoutMs: 300 })),
+    );
+    expect(told.length).toBeGreaterThan(10);
     for (const one of told) expect(everything(one)).not.toContain(secret);
   });
 
   it('are not shown when a kubeconfig of the wrong kind is given', async () => {
-    await using world = await SocketCluster.start();
-    const yaml = world.api.kubeConfigYaml({ token: secret });
+    await using cluster = await SocketCluster.start();
+    const yaml = cluster.api.kubeConfigYaml({ token: secret });
     const unloaded = { clusters: [], users: [{ name: 'admin', user: { token: secret } }] };
     for (const kubeConfig of [yaml, unloaded]) {
       const error = thrown(() => new LeaseClient({ kubeConfig: kubeConfig as never }));
@@ -254,25 +252,52 @@ describe('credentials', () => {
   });
 
   it('are not shown when a kubeconfig is given as the client', async () => {
-    await using world = await SocketCluster.start();
-    const config = { ...world.api.kubeConfig, users: [{ name: 'admin', token: secret }] };
+    await using cluster = await Cluster.start();
+    const config = { ...cluster.api.kubeConfig, users: [{ name: 'admin', token: secret }] };
     const error = thrown(() => new sync.Lock('job', { client: config as never }));
     expectError(error, sync.InvalidOptionError, 'ERR_INVALID_OPTION', 'must be a LeaseClient');
     expect(everything(error)).not.toContain(secret);
   });
 
   it('of an authenticator that fails are not handed on', async () => {
-    await using world = await SocketCluster.start();
+    await using cluster = await Cluster.start();
     const applyToHTTPSOptions = (): Promise<void> => {
       return Promise.reject(new Error(`exec plugin said: {"token":"${secret}"}`));
     };
-    const kubeConfig = { ...world.api.kubeConfig, applyToHTTPSOptions };
-    const lock = world.lock('job', { client: world.client({ kubeConfig }) });
+    const kubeConfig = { ...cluster.api.kubeConfig, applyToHTTPSOptions };
+    const lock = cluster.lock('job', { client: cluster.client({ kubeConfig }) });
     const error = await rejection(lock.acquire());
     const parts = ['the kubeconfig gives no credentials', 'exec plugin said'];
     expectError(error, sync.ApiUnreachableError, 'ERR_API_UNREACHABLE', ...parts);
     expect(everything(error)).not.toContain(secret);
   });
+
+  /** All that is said while each of these goes wrong, the token is revoked, and the server is gone. */
+  async function tellOf(
+    cluster: Cluster | SocketCluster,
+    troubles: readonly ((api: BaseLeaseServer) => FaultHandle)[],
+    fail: (lock: sync.Lock) => Promise<unknown>,
+  ): Promise<unknown[]> {
+    const told: unknown[] = [];
+    const hear = (message: unknown): number => told.push(message);
+    debug.enable('metaparticle:*');
+    debug.log = hear;
+    for (const name of Object.values(sync.diagnosticsChannels)) subscribe(name, hear);
+    const kubeConfig = cluster.api.kubeConfigFor({ token: secret });
+    const lock = cluster.lock('job', { client: cluster.client({ kubeConfig, onWarning: hear }) });
+    for (const trouble of troubles) {
+      const fault = trouble(cluster.api);
+      told.push(await fail(lock));
+      fault.remove();
+    }
+    cluster.api.revokeToken(secret);
+    told.push(await fail(lock));
+    await cluster.api.close();
+    told.push(await fail(lock));
+    debug.disable();
+    for (const name of Object.values(sync.diagnosticsChannels)) unsubscribe(name, hear);
+    return told;
+  }
 
   /** All that a log could make of it. */
   function everything(value: unknown): string {
