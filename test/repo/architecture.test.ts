@@ -204,6 +204,59 @@ describe('the tests', () => {
   });
 });
 
+/** Where tests of the API and of single parts go by real time, and why. Whatever else is there must not. */
+const realTime: Readonly<Record<string, string>> = {
+  'test/api/client/close.test.ts': 'connections of real sockets are closed',
+  'test/api/client/liveness.test.ts': 'processes end by themselves, or stay alive',
+  'test/api/election/exit.test.ts': 'processes end by themselves, or stay alive',
+  'test/unit/runtime/clock.test.ts': 'the clock of the machine itself',
+  'test/unit/testing/faults.test.ts': 'the embedded server over sockets',
+  'test/unit/testing/server.test.ts': 'the embedded server over sockets',
+  'test/unit/testing/support.ts': 'the embedded server over sockets',
+  'test/unit/testing/watch.test.ts': 'the embedded server over sockets',
+  'test/unit/kube/': 'requests and watches over sockets',
+};
+
+describe('tests of the API and of single parts', () => {
+  it('go by virtual time, where real time is not what they are about', () => {
+    const sources = new Map([...readSources('test/api'), ...readSources('test/unit')]);
+    expect(sources.size).toBeGreaterThan(40);
+    expect(rules.virtualTime(sources, realTime)).toEqual([]);
+  });
+
+  it('would be found to go by real time', () => {
+    const sources = parse({
+      'test/api/a.test.ts': [
+        "import { sleep as pause, rejection } from '../support/promises.js';",
+        "import { until } from '../support/until.js';",
+        "import { setTimeout as later } from 'node:timers/promises';",
+        'const begun = Date.now() + performance.now() + new Date().getTime();',
+        'setInterval(f, 1);',
+      ].join('\n'),
+      'test/api/b.test.ts': 'setTimeout(f, 1);',
+      'test/api/c/d.test.ts': 'AbortSignal.timeout(5);',
+      // Near misses.
+      'test/api/e.test.ts': [
+        "import { isPending } from '../support/promises.js';",
+        'const until = 5; api.sleep(until); cluster.elapsed(p); new Date(0); Date.parse(s);',
+        "run('setTimeout(f, 1)');",
+      ].join('\n'),
+    });
+    const exceptions = { 'test/api/b.test.ts': '', 'test/api/c/': '', 'test/api/e.test.ts': '' };
+    expect(rules.virtualTime(sources, exceptions)).toEqual([
+      'test/api/a.test.ts:3 uses setTimeout',
+      'test/api/a.test.ts:4 uses Date.now',
+      'test/api/a.test.ts:4 uses performance',
+      'test/api/a.test.ts:5 uses setInterval',
+      'test/api/a.test.ts:4 uses new Date()',
+      'test/api/a.test.ts:1 imports sleep',
+      'test/api/a.test.ts:2 imports until',
+      'test/api/a.test.ts:3 imports node:timers/promises',
+      'test/api/e.test.ts is excepted, and keeps to virtual time',
+    ]);
+  });
+});
+
 describe('the rules', () => {
   it('are each shown to bite', () => {
     expect(new Set(bad.map(([rule]) => rule))).toEqual(new Set(Object.keys(check)));

@@ -157,6 +157,46 @@ export function time(sources: Sources, allowedIn: readonly string[]): string[] {
   });
 }
 
+const REAL_TIME = ['setTimeout', 'setInterval', 'performance', 'Date.now', ...TIME_MEMBERS];
+/** Helpers of the tests that wait by the clock of the machine. */
+const WAITING_HELPERS = /\/support\/(promises|until)\.ts$/;
+const WAITS = ['sleep', 'until', 'elapsed'];
+
+/**
+ * These files go by virtual time: no timer, no clock, no polling. An exception is a file or a folder with its reason;
+ * one that is not needed is a complaint, too.
+ */
+export function virtualTime(
+  sources: Sources,
+  exceptions: Readonly<Record<string, string>>,
+): string[] {
+  const found = [...sources].flatMap(([path, file]) => {
+    const uses = [...namesIn(file, REAL_TIME), ...realTimeIn(file)];
+    return uses.length > 0 ? [{ path, uses }] : [];
+  });
+  const excepted = Object.keys(exceptions);
+  const unused = excepted.filter((name) => !found.some(({ path }) => isIn(path, [name])));
+  return [
+    ...found.filter(({ path }) => !isIn(path, excepted)).flatMap(({ uses }) => uses),
+    ...unused.map((name) => `${name} is excepted, and keeps to virtual time`),
+  ];
+}
+
+function* realTimeIn(file: ts.SourceFile): Generator<string> {
+  for (const node of walk(file)) {
+    const isDate = ts.isNewExpression(node) && node.expression.getText() === 'Date';
+    if (isDate && (node.arguments ?? []).length === 0) yield at(node, 'uses new Date()');
+  }
+  for (const { specifier, path, node } of importsOf(file)) {
+    if (/^(node:)?timers\/promises$/.test(specifier)) yield at(node, `imports ${specifier}`);
+    if (path === null || !WAITING_HELPERS.test(path)) continue;
+    const names = [...walk(node)].filter((one) => ts.isImportSpecifier(one));
+    const waits = names.map(({ name, propertyName }) => (propertyName ?? name).getText());
+    for (const name of waits.filter((one) => WAITS.includes(one)))
+      yield at(node, `imports ${name}`);
+  }
+}
+
 /** A file whose first comment says `Pure:` promises to be so. */
 export function saysPure(file: ts.SourceFile): boolean {
   const [first] = ts.getLeadingCommentRanges(file.text, 0) ?? [];
