@@ -7,16 +7,21 @@ import type { Clock } from './clock.js';
 export class Wait {
   readonly #ended = new AbortController();
   readonly #undo: (() => void)[] = [];
-  readonly #startedAt: number;
+  #startedAt = 0;
   readonly #clock: Clock;
   #isTimedOut = false;
 
   constructor(clock: Clock, signals: readonly AbortSignal[], timeoutMs: number) {
     this.#clock = clock;
-    this.#startedAt = clock.monotonic();
     for (const signal of signals) this.#follow(signal);
-    if (timeoutMs === Infinity) return;
-    const cancel = clock.after(timeoutMs, () => {
+    this.limit(timeoutMs);
+  }
+
+  /** Starts the time limit, and the count of the time waited: what came before is not part of either. */
+  limit(timeoutMs: number): void {
+    this.#startedAt = this.#clock.monotonic();
+    if (timeoutMs === Infinity || this.signal.aborted) return;
+    const cancel = this.#clock.after(timeoutMs, () => {
       this.#isTimedOut = true;
       this.#ended.abort(new Error('timed out'));
     });

@@ -90,10 +90,10 @@ export class Lock {
     checkTimeout('timeoutMs', timeoutMs);
     checkSignal(signal);
     const host = hostOf(this.#getClient());
-    const wait = new Wait(host.clock, signals(host, signal), timeoutMs);
+    const wait = new Wait(host.clock, signals(host, signal), Infinity);
     const run = new Run(this.name, this.#options, host, this.#getClient());
     try {
-      const handle = await run.acquire(wait, false);
+      const handle = await run.acquire(wait, timeoutMs, false);
       if (handle === null) throw new TypeError('only an impatient attempt gives way');
       return handle;
     } catch (error) {
@@ -112,10 +112,10 @@ export class Lock {
     rejectUnknown(options, ['signal']);
     checkSignal(options.signal);
     const host = hostOf(this.#getClient());
-    const wait = new Wait(host.clock, signals(host, options.signal), TRY_LIMIT_MS);
+    const wait = new Wait(host.clock, signals(host, options.signal), Infinity);
     const run = new Run(this.name, this.#options, host, this.#getClient());
     try {
-      return await run.acquire(wait, true);
+      return await run.acquire(wait, TRY_LIMIT_MS, true);
     } catch (error) {
       if (!wait.isTimedOut || isSyncError(error)) throw error;
       throw noAnswer(run);
@@ -207,13 +207,15 @@ class Run {
     return this.#connection?.server ?? 'unknown';
   }
 
-  async acquire(wait: Wait, isImpatient: boolean): Promise<LockHandle | null> {
+  /** The time limit covers requests, and not the loading of the configuration: slow processors need seconds for it. */
+  async acquire(wait: Wait, timeoutMs: number, isImpatient: boolean): Promise<LockHandle | null> {
     const letGo = this.#options.keepProcessAlive ? this.#host.keepAlive() : null;
     try {
       wait.signal.throwIfAborted();
       const { connection, view } = await enter(this.#client, this.#options, this.#name, wait);
       this.#connection = connection;
       this.#view = view;
+      wait.limit(timeoutMs);
       if (isImpatient && view.turns.isTaken) return null;
       const pass = await view.turns.take(wait.signal);
       try {
