@@ -118,6 +118,8 @@ const edge = ['src/lease/kube/'];
 const installed: Readonly<Record<string, PackageRule>> = {
   // Loaded by those alone who need it: it costs a second and tens of megabytes.
   '@kubernetes/client-node': { files: [...edge, 'src/cli/'], kinds: ['type', 'dynamic'] },
+  // Most processes read no YAML: the files of a pod are none.
+  'js-yaml': { files: edge, kinds: ['dynamic'] },
   'p-retry': { files: edge, kinds: ['value', 'type', 'dynamic'] },
   '@opentelemetry/api': { files: ['src/opentelemetry/'], kinds: ['value', 'type'] },
   'prom-client': { files: ['src/prometheus/'], kinds: ['value', 'type'] },
