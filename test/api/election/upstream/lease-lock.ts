@@ -38,7 +38,7 @@ export const leaseLock: readonly Row[] = [
   {
     title: '29 LeaseLock: RecordEvent',
     upstream: 'one Event on the Lease; no recorder, no crash',
-    provenIn: 'test/integration/events.test.ts',
+    provenIn: 'test/integration/smoke/events.test.ts',
     words: 'is off unless it is asked for',
   },
   {

@@ -136,20 +136,20 @@ export const others: readonly Row[] = [
   {
     title: '35 k8slock: lockers exclude each other, 5 × 3 rounds',
     upstream: 'a counter is right in the end',
-    provenIn: 'test/integration/contention.test.ts',
+    provenIn: 'test/integration/smoke/contention.test.ts',
     words: 'no update is lost, tokens strictly increase',
   },
   {
     title: '35 k8slock: the duration is honoured',
     upstream: 'taken over after it, not before',
-    provenIn: 'test/api/errors/bad-input.test.ts',
-    words: 'a duration of its own is waited for so long',
+    provenIn: 'test/api/errors/foreign-leases.test.ts',
+    words: 'a duration of its own: for that',
   },
   {
     title: '35 k8slock: unlocking a Lease that was deleted',
     upstream: 'the error of the server is kept',
-    provenIn: 'test/api/errors/bad-input.test.ts',
-    words: 'a held Lease that %s is lost at once',
+    provenIn: 'test/api/errors/foreign-leases.test.ts',
+    words: 'a held Lease that %s',
   },
   {
     title: '35 k8slock: a Lease made before, where creating is not allowed',
