@@ -198,11 +198,14 @@ export class Transport {
     onSent?.();
     entry.sentAt = this.#now();
     const exchange = new AbortController();
-    const onFree = (): void => {
-      this.#vacate(entry);
-      this.#pump();
-    };
     const { signal } = exchange;
+    // What the result says of the server counts before the place goes to another request.
+    const onFree = (): void => {
+      void answer.then(() => {
+        this.#vacate(entry);
+        this.#pump();
+      });
+    };
     const answer = this.#wire.exchange({
       ...{ method, path: path + timeout, body, authorized, connections, signal, onFree },
     });
