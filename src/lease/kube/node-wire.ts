@@ -143,6 +143,8 @@ function breakOff(request: ClientRequest, error: Error): void {
 /** Data written before the handshake is done waits for it, and dies with the socket if it fails. */
 function whenUsable(socket: Socket, isReused: boolean, usable: () => void): void {
   const { secureConnecting } = socket as Socket & { readonly secureConnecting?: boolean };
+  // Some connections fail before there is a socket to see: no route, a name that is known to be unknown.
+  if (socket.destroyed && !isReused) return;
   if (isReused || (!socket.connecting && secureConnecting !== true)) usable();
   else socket.once(secureConnecting === true ? 'secureConnect' : 'connect', usable);
 }
