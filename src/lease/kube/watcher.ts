@@ -273,7 +273,7 @@ export class Watcher {
 
   #sleep(ms: number): Promise<void> {
     const { signal } = this.#closing;
-    if (signal.aborted) return Promise.resolve();
+    if (ms <= 0 || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const wake = (): void => {
         cancel();

@@ -9,9 +9,9 @@ import { systemClock } from '../../../src/lease/clock.js';
 import { connect } from '../../../src/lease/kube/connect.js';
 import type { KubeConfigLike } from '../../../src/lease/kube/connect.js';
 import type { Connection, ReadOutcome } from '../../../src/lease/store.js';
-import { ConnectProxy } from '../../unit/kube/support/connect-proxy.js';
-import { Recorder } from '../../unit/kube/support/listener.js';
-import { FreezingProxy } from '../../unit/kube/support/proxy.js';
+import { ConnectProxy } from '../../support/connect-proxy.js';
+import { WatchRecorder } from '../../support/watch-recorder.js';
+import { FreezingProxy } from '../../support/freezing-proxy.js';
 import { until } from '../../support/until.js';
 import { describeEachCluster } from '../../support/each-cluster.js';
 import { clusters } from '../../../tools/harness/cluster.js';
@@ -66,7 +66,7 @@ function read({ store, defaultNamespace }: Connection): Promise<ReadOutcome> {
 async function worksWith(kubeConfig: KubeConfigLike): Promise<Connection> {
   const connection = await open(kubeConfig);
   expect(await read(connection)).toEqual({ kind: 'missing' });
-  const listener = new Recorder();
+  const listener = new WatchRecorder();
   connection.watch.subscribe({ namespace: connection.defaultNamespace, name: 'x' }, null, listener);
   await until('the watch is live', () => listener.isLive);
   return connection;

@@ -1,299 +1,342 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
-import type { Transport } from '../../../src/lease/kube/transport.js';
-import { FreezingProxy } from './support/proxy.js';
-import { get, gistOf, now, transportTo } from './support/sending.js';
-import { ScriptedServer, json, kubeConfigOf, ok } from './support/server.js';
-import { until } from '../../support/until.js';
+import { ManualClock } from '../../../src/testing/clock.js';
+import { ScriptedWire } from './support/scripted-wire.js';
+import type { ScriptedExchange } from './support/scripted-wire.js';
+import { SERVER, kubeConfigOf } from './support/kube-config.js';
+import { Sender, gistOf } from './support/sending.js';
+import type { Limits } from './support/sending.js';
 
-let server: ScriptedServer;
-let proxy: FreezingProxy;
-let transport: Transport;
-let silences: number[];
+let clock: ManualClock;
+let wire: ScriptedWire;
+let sender: Sender;
+/** When a request fell silent, and when it had been sent. */
+let silences: { at: number; sentAt: number }[];
 
-beforeEach(async () => {
-  server = await ScriptedServer.start();
-  proxy = await FreezingProxy.start(server.port);
+beforeEach(() => {
+  clock = new ManualClock();
+  wire = new ScriptedWire(clock);
   silences = [];
-  const onSilence = (sentAt: number): void => void silences.push(sentAt);
-  transport = transportTo(kubeConfigOf(proxy.url), { onSilence });
+  sender = new Sender(clock, wire, kubeConfigOf(), {
+    onSilence: (sentAt) => silences.push({ at: clock.monotonic(), sentAt }),
+  });
 });
 
-afterEach(async () => {
-  transport.close();
-  await proxy.close();
-  await server.stop().catch(() => undefined);
-});
+afterEach(() => sender.close());
+
+const answer = (exchange: ScriptedExchange): void => exchange.answer();
+const answerAfter =
+  (ms: number, status = 200) =>
+  (exchange: ScriptedExchange): void =>
+    void clock.after(ms, () => exchange.answer(status));
+
+/** Names and times of the requests, in the order of sending. */
+const sent = (): string[] => wire.exchanges.map(({ name, at }) => `${name} at ${at}`);
 
 /** Asks again and again, as a keeper does, until an answer comes. */
-async function persist(name: string, options: Parameters<typeof get>[2] = {}): Promise<number> {
+async function persist(name: string, options: Limits = {}): Promise<number> {
   for (let attempts = 1; ; attempts++) {
-    const reply = await get(transport, name, options);
+    const reply = await sender.get(name, options);
     if (reply.kind === 'answer' && reply.status === 200) return attempts;
-    if (reply.kind !== 'answer' && 'transient' in reply && !reply.transient) throw reply.error;
+    if (reply.kind === 'refused' && !reply.transient) throw reply.error;
   }
 }
 
 describe('a silent connection', () => {
-  it('is replaced: the next attempt beside it is answered within a second', async () => {
-    await get(transport, 'warm-up');
-    proxy.freeze();
-    const begin = now();
+  it('is replaced after 650 ms: the next attempt beside it is answered 250 ms later', async () => {
+    await sender.get('warm-up');
+    wire.freeze();
     let second: Promise<unknown> | undefined;
-    const onSilent = (): void => void (second = get(transport, 'again'));
-    const first = get(transport, 'first', { onSilent, limitMs: 1500 });
-    await until('it falls silent', () => second !== undefined);
-    await second;
-    expect(now() - begin).toBeLessThan(1100);
-    expect(now() - begin).toBeGreaterThan(600);
-    expect(gistOf(await first)).toBe('unknown');
-    expect(proxy.connections).toBe(2);
+    const onSilent = (): void => void (second = sender.get('again'));
+    const first = sender.get('first', { onSilent, limitMs: 1_500 });
+    await clock.advance(649);
+    expect(second).toBeUndefined();
+    await clock.advance(1);
+    expect(silences).toEqual([{ at: 650, sentAt: 0 }]);
+    await clock.advanceUntil(second ?? Promise.reject(new Error('no second attempt')));
+    expect(sent()).toEqual(['warm-up at 0', 'first at 0', 'again at 650']);
+    expect(gistOf(await clock.advanceUntil(first))).toBe('unknown');
+    expect(clock.monotonic()).toBe(1_500);
+    expect(wire.connections).toBe(2);
   });
 
   it('is replaced as soon after a late answer to what was asked before the last one', async () => {
-    await get(transport, 'warm-up');
-    server.handler = (seen, response) => {
-      setTimeout(() => json(response, 200, {}), seen.path.endsWith('/late') ? 1_200 : 0);
-    };
-    const late = get(transport, 'late', { limitMs: 5_000 });
-    await until('it falls silent', () => silences.length === 1);
-    await get(transport, 'fast');
-    await late;
-    proxy.freeze();
-    const begin = now();
-    void get(transport, 'frozen', { limitMs: 5_000 });
-    await until('it falls silent', () => silences.length === 2);
-    expect(now() - begin).toBeLessThan(1_000);
+    await sender.get('warm-up');
+    wire.onExchange = (exchange) => answerAfter(exchange.name === 'late' ? 1_200 : 0)(exchange);
+    const late = sender.get('late', { limitMs: 5_000 });
+    await clock.advance(650);
+    expect(silences).toHaveLength(1);
+    await clock.advanceUntil(sender.get('fast'));
+    await clock.advanceUntil(late);
+    wire.freeze();
+    void sender.get('frozen', { limitMs: 5_000 });
+    const begun = clock.monotonic();
+    await clock.advanceUntil(() => silences.length === 2);
+    expect(silences[1]).toEqual({ at: begun + 650, sentAt: begun });
   });
 
   it('is replaced as soon after refusals that took long: they say nothing of how long an answer takes', async () => {
-    await get(transport, 'warm-up');
+    await sender.get('warm-up');
     // A load balancer without a backend, say, which gives up after a while.
-    server.handler = (_seen, response) => void setTimeout(() => json(response, 503, {}), 1_200);
-    await get(transport, 'refused');
-    server.handler = () => undefined;
-    const begin = now();
-    const before = silences.length;
-    void get(transport, 'swallowed', { limitMs: 5_000 });
-    await until('it falls silent', () => silences.length > before);
-    expect(now() - begin).toBeLessThan(1_400);
+    wire.onExchange = answerAfter(1_200, 503);
+    await clock.advanceUntil(sender.get('refused'));
+    expect(silences).toEqual([{ at: 650, sentAt: 0 }]);
+    wire.onExchange = () => undefined;
+    void sender.get('swallowed', { limitMs: 5_000 });
+    await clock.advanceUntil(() => silences.length > 1);
+    expect(silences[1]).toEqual({ at: 1_850, sentAt: 1_200 });
   });
 
   it('takes the idle ones beside it along', async () => {
-    await Promise.all([get(transport, 'a'), get(transport, 'b')]);
-    proxy.freeze();
-    const begin = now();
-    void get(transport, 'first', { limitMs: 1500 });
-    await until('it falls silent', () => silences.length > 0);
-    expect(gistOf(await get(transport, 'again'))).toBe('200');
-    expect(now() - begin).toBeLessThan(1100);
-    expect(proxy.connections).toBe(3);
+    await Promise.all([sender.get('a'), sender.get('b')]);
+    wire.freeze();
+    void sender.get('first', { limitMs: 1_500 });
+    await clock.advance(650);
+    expect(gistOf(await clock.advanceUntil(sender.get('again')))).toBe('200');
+    expect(clock.monotonic()).toBe(650);
+    expect(wire.connections).toBe(3);
   });
 
   it('frees the queue behind it, also when both connections are frozen', async () => {
-    await Promise.all([get(transport, 'a'), get(transport, 'b')]);
-    expect(proxy.connections).toBe(2);
-    proxy.freeze();
-    const begin = now();
-    const stuck = ['a', 'b'].map((name) => get(transport, name, { limitMs: 2000 }));
-    const queued = Array.from({ length: 20 }, (_, index) => get(transport, `q${index}`));
-    expect((await Promise.all(queued)).map(gistOf)).toEqual(Array(20).fill('200'));
-    expect(now() - begin).toBeLessThan(1500);
-    expect((await Promise.all(stuck)).map(gistOf)).toEqual(['unknown', 'unknown']);
+    await Promise.all([sender.get('a'), sender.get('b')]);
+    wire.freeze();
+    const stuck = ['a', 'b'].map((name) => sender.get(name, { limitMs: 2_000 }));
+    const queued = Array.from({ length: 20 }, (_, index) => sender.get(`q${index}`));
+    const gists = await clock.advanceUntil(Promise.all(queued));
+    expect(gists.map(gistOf)).toEqual(Array(20).fill('200'));
+    expect(clock.monotonic()).toBe(650);
+    expect((await clock.advanceUntil(Promise.all(stuck))).map(gistOf)).toEqual([
+      'unknown',
+      'unknown',
+    ]);
+    expect(clock.monotonic()).toBe(2_000);
+  });
+
+  it('keeps its place until then: no third request leaves beside two that are waited for', async () => {
+    wire.onExchange = () => undefined;
+    for (const name of ['a', 'b', 'c']) void sender.get(name);
+    await clock.advance(649);
+    expect(wire.names).toEqual(['a', 'b']);
+    await clock.advance(1);
+    expect(sent()).toEqual(['a at 0', 'b at 0', 'c at 650']);
   });
 
   it('is told of once, with the time when the request was sent', async () => {
-    server.handler = () => undefined;
-    let sentAt = 0;
-    const onSent = (): void => void (sentAt = now());
-    await get(transport, 'a', { limitMs: 900, onSent });
-    expect(silences).toHaveLength(1);
-    expect(Math.abs((silences[0] ?? 0) - sentAt)).toBeLessThan(50);
+    wire.onExchange = () => undefined;
+    await clock.advance(300);
+    let sentAt = -1;
+    const onSent = (): void => void (sentAt = clock.monotonic());
+    await clock.advanceUntil(sender.get('a', { limitMs: 900, onSent }));
+    expect(sentAt).toBe(300);
+    expect(silences).toEqual([{ at: 950, sentAt: 300 }]);
+  });
+
+  it('is told of at the limit when that comes before 650 ms', async () => {
+    wire.onExchange = () => undefined;
+    await clock.advanceUntil(sender.get('a', { limitMs: 400 }));
+    expect(silences).toEqual([{ at: 400, sentAt: 0 }]);
   });
 
   it('may still answer, late, and is heard', async () => {
-    server.handler = (seen, response) => void setTimeout(() => ok(seen, response), 1000);
+    wire.onExchange = answerAfter(1_000);
     let silent = 0;
-    const reply = await get(transport, 'a', { onSilent: () => silent++ });
+    const reply = await clock.advanceUntil(sender.get('a', { onSilent: () => silent++ }));
     expect([gistOf(reply), silent]).toEqual(['200', 1]);
+    expect(clock.monotonic()).toBe(1_000);
   });
 
   it('is waited for longer when the last answer was slow, until one is fast again', async () => {
-    let delayMs = 900;
-    server.handler = (seen, response) => void setTimeout(() => ok(seen, response), delayMs);
-    const isSilent = async (): Promise<boolean> => {
+    const isSilentAfter = async (delayMs: number): Promise<boolean> => {
+      wire.onExchange = answerAfter(delayMs);
       let silent = false;
-      const reply = await get(transport, 'a', { onSilent: () => (silent = true) });
-      expect(gistOf(reply)).toBe('200');
+      const reply = sender.get('a', { onSilent: () => (silent = true) });
+      expect(gistOf(await clock.advanceUntil(reply))).toBe('200');
       return silent;
     };
-    expect(await isSilent()).toBe(true);
-    expect(await isSilent()).toBe(false);
-    delayMs = 0;
-    expect(await isSilent()).toBe(false);
-    delayMs = 900;
-    expect(await isSilent()).toBe(true);
+    expect(await isSilentAfter(900)).toBe(true);
+    // Half as long again as the last answer took.
+    expect(await isSilentAfter(1_349)).toBe(false);
+    expect(await isSilentAfter(10)).toBe(false);
+    expect(await isSilentAfter(649)).toBe(false);
+    expect(await isSilentAfter(10)).toBe(false);
+    expect(await isSilentAfter(651)).toBe(true);
+  });
+
+  it('is never waited for longer than 3 s', async () => {
+    wire.onExchange = answerAfter(2_900);
+    await clock.advanceUntil(sender.get('slow'));
+    const begun = clock.monotonic();
+    wire.onExchange = () => undefined;
+    void sender.get('swallowed');
+    await clock.advanceUntil(() => silences.length === 2);
+    expect(clock.monotonic() - begun).toBe(3_000);
   });
 
   it('does not speak against the connection that replaced it', async () => {
-    const held: (() => void)[] = [];
-    server.handler = (seen, response) => held.push(() => ok(seen, response));
-    const early = get(transport, 'early', { limitMs: 2000 });
-    await sleep(300);
-    const late = get(transport, 'late', { limitMs: 2000 });
-    await until('the first falls silent', () => silences.length === 1);
-    server.handler = ok;
-    await get(transport, 'new');
-    await until('the second falls silent', () => silences.length === 2);
-    await get(transport, 'new-too');
-    const connections = server.seen.filter(({ path }) => path.startsWith('/new'));
-    expect(connections.map(({ connection }) => connection)).toEqual([3, 3]);
-    for (const answer of held) answer();
+    wire.onExchange = () => undefined;
+    const early = sender.get('early', { limitMs: 2_000 });
+    await clock.advance(300);
+    const late = sender.get('late', { limitMs: 2_000 });
+    await clock.advance(350);
+    expect(silences).toHaveLength(1);
+    wire.onExchange = answer;
+    await clock.advanceUntil(sender.get('new'));
+    await clock.advanceUntil(() => silences.length === 2);
+    expect(clock.monotonic()).toBe(950);
+    expect(gistOf(await sender.get('new-too'))).toBe('200');
+    const links = wire.exchanges.filter(({ name }) => name.startsWith('new'));
+    expect(links.map(({ link }) => link.number)).toEqual([3, 3]);
+    for (const exchange of wire.exchanges) exchange.answer();
     expect((await Promise.all([early, late])).map(gistOf)).toEqual(['200', '200']);
-    await until('the replaced ones are closed', () => proxy.open === 1);
+    // Those that were replaced are closed.
+    expect(wire.open).toBe(1);
   });
 });
 
 describe('a reset', () => {
+  const resetOnce = (exchange: ScriptedExchange): void => {
+    wire.onExchange = answer;
+    exchange.reset();
+  };
+
   it('of a connection that was idle does not slow the next attempt down', async () => {
-    await get(transport, 'warm-up');
-    server.handler = (seen, response) => {
-      server.handler = ok;
-      if (seen.connection === 1) response.destroy();
-      else ok(seen, response);
-    };
-    const begin = now();
-    expect(gistOf(await get(transport, 'a'))).toBe('unknown');
-    expect(gistOf(await get(transport, 'a'))).toBe('200');
-    expect(now() - begin).toBeLessThan(200);
-    expect(server.connections).toBe(2);
+    await sender.get('warm-up');
+    wire.onExchange = resetOnce;
+    expect(gistOf(await sender.get('a'))).toBe('unknown');
+    expect(gistOf(await sender.get('a'))).toBe('200');
+    expect(clock.monotonic()).toBe(0);
+    expect(wire.connections).toBe(2);
   });
 
   it('of a new connection has unknown outcome and makes the next one wait its turn', async () => {
-    server.handler = (_seen, response) => {
-      server.handler = ok;
-      response.destroy();
-    };
-    const begin = now();
-    expect(gistOf(await get(transport, 'a'))).toBe('unknown');
-    expect(gistOf(await get(transport, 'a'))).toBe('200');
-    expect(now() - begin).toBeGreaterThan(240);
+    wire.onExchange = resetOnce;
+    expect(gistOf(await sender.get('a'))).toBe('unknown');
+    expect(gistOf(await clock.advanceUntil(sender.get('a')))).toBe('200');
+    expect(sent()).toEqual(['a at 0', 'a at 250']);
+  });
+
+  it('of everything costs each request one more attempt at most', async () => {
+    await sender.get('warm-up');
+    wire.onExchange = () => undefined;
+    const all = ['a', 'b', 'c', 'd'].map((name) => persist(name));
+    await clock.advance(0);
+    expect(wire.names).toEqual(['warm-up', 'a', 'b']);
+    wire.onExchange = answer;
+    for (const exchange of wire.exchanges) exchange.reset();
+    expect(await clock.advanceUntil(Promise.all(all))).toEqual([2, 2, 1, 1]);
+    // The second of the two ran on a new connection: that speaks against the server.
+    expect(clock.monotonic()).toBeLessThanOrEqual(250);
   });
 });
 
 describe('a server that is down', () => {
   it('refuses: nothing was sent, worth trying again', async () => {
-    await server.stop();
-    const direct = transportTo(server.kubeConfig);
-    const reply = await get(direct, 'a');
-    direct.close();
+    wire.onExchange = (exchange) => exchange.refuse();
+    const reply = await sender.get('a');
     expect(reply).toMatchObject({ kind: 'refused', transient: true });
     const error = reply.kind === 'refused' ? reply.error : undefined;
     expect(error).toMatchObject({ code: 'ERR_API_UNREACHABLE', retryable: true });
-    expect(error?.message).toContain(`${server.url} cannot be reached: connect ECONNREFUSED`);
-  });
-
-  it('by an unknown name refuses likewise', async () => {
-    const direct = transportTo(kubeConfigOf('http://no-such-host.invalid:1'));
-    const reply = await get(direct, 'a', { limitMs: 4000 });
-    direct.close();
-    expect(gistOf(reply)).toBe('refused, transient');
+    expect(error?.message).toContain(`${SERVER} cannot be reached: scripted: ECONNREFUSED`);
   });
 
   it('is asked by one probe at a time, and when it is back the queue drains by deadline', async () => {
-    await server.stop();
-    const before = server.connections;
-    const direct = transportTo(server.kubeConfig);
-    const attempts: number[] = [];
-    const order: number[] = [];
+    wire.onExchange = (exchange) => exchange.refuse();
+    const answered: number[] = [];
     const persistent = async (index: number): Promise<void> => {
       for (;;) {
-        const deadline = now() + 60_000 - index;
-        const onSent = (): void => void attempts.push(now());
-        const call = { method: 'GET', path: `/${index}` } as const;
-        const reply = await direct.send(call, { deadline, limitMs: 5000, onSent });
-        if (reply.kind === 'answer') return void order.push(index);
+        const inMs = 60_000 - index;
+        const deadline = clock.monotonic() + inMs;
+        const reply = await sender.get(`${index}`, { inMs });
+        if (reply.kind === 'answer') return void answered.push(deadline);
+        expect(gistOf(reply)).toBe('refused, transient');
       }
     };
     const all = Array.from({ length: 50 }, (_, index) => persistent(index));
-    await sleep(1400);
-    expect(attempts.length).toBeGreaterThan(3);
-    expect(attempts.length).toBeLessThan(9);
-    const gaps = attempts.slice(3).map((at, index) => at - (attempts[index + 2] ?? 0));
-    // 250 ms apart as they leave the queue; on the way out one may catch up with another.
-    expect(Math.min(...gaps)).toBeGreaterThan(150);
-    await server.listen();
-    const back = now();
-    await Promise.all(all);
-    direct.close();
-    // One after the other, as probes are paced, they would take 12 s.
-    expect(now() - back).toBeLessThan(6000);
-    expect(server.connections - before).toBeLessThanOrEqual(3);
-    expect(server.seen).toHaveLength(50);
-    const inOrder = order.filter((index, at) => at === 0 || index < (order[at - 1] ?? 0));
-    expect(inOrder.length).toBeGreaterThan(40);
+    await clock.advance(1_400);
+    // Two leave before the first has failed; from then on 250 ms apart, the most urgent first.
+    expect(sent()).toEqual([
+      ...['0 at 0', '1 at 0', '49 at 250', '48 at 500', '47 at 750', '46 at 1000', '45 at 1250'],
+    ]);
+    wire.onExchange = answer;
+    const before = wire.connections;
+    await clock.advanceUntil(Promise.all(all));
+    // The next probe opens the way for all.
+    expect(clock.monotonic()).toBe(1_500);
+    expect(wire.connections - before).toBe(2);
+    expect(wire.exchanges).toHaveLength(7 + 50);
+    expect(answered).toEqual([...answered].sort((a, b) => a - b));
   });
 
-  it('accepts but never shakes hands: at its limit a request was never sent', async () => {
-    const mute = createServer(() => undefined);
-    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
-    const { port } = mute.address() as AddressInfo;
-    const direct = transportTo(kubeConfigOf(`https://127.0.0.1:${port}`));
-    expect(gistOf(await get(direct, 'a', { limitMs: 200 }))).toBe('refused, transient');
-    direct.close();
-    mute.close();
+  it('is probed by one request at a time, also while that takes long', async () => {
+    wire.onExchange = answerAfter(300, 500);
+    const all = ['a', 'b', 'c', 'd'].map((name) => sender.get(name));
+    await clock.advanceUntil(Promise.all(all));
+    expect(sent()).toEqual(['a at 0', 'b at 0', 'c at 300', 'd at 600']);
+  });
+
+  it('is probed by the next request once a probe has been silent for 650 ms', async () => {
+    wire.onExchange = (exchange) => exchange.answer(500);
+    await sender.get('a');
+    wire.onExchange = () => undefined;
+    for (const name of ['b', 'c', 'd']) void sender.get(name);
+    await clock.advance(1_600);
+    expect(sent()).toEqual(['a at 0', 'b at 250', 'c at 900', 'd at 1550']);
   });
 });
 
 describe('a server under load', () => {
-  it('that answers 429 with Retry-After is left alone for so long', async () => {
-    server.handler = (_seen, response) => {
-      server.handler = ok;
-      json(response, 429, {}, { 'retry-after': '1' });
+  const answerOnce =
+    (status: number, retryAfter: string) =>
+    (exchange: ScriptedExchange): void => {
+      wire.onExchange = answer;
+      exchange.answer(status, {}, { 'retry-after': retryAfter });
     };
-    const begin = now();
-    expect(gistOf(await get(transport, 'a'))).toBe('429');
-    expect(gistOf(await get(transport, 'b'))).toBe('200');
-    expect(now() - begin).toBeGreaterThan(950);
+
+  it.each([429, 503])(
+    'that answers %d with Retry-After is left alone for that long',
+    async (status) => {
+      wire.onExchange = answerOnce(status, '3');
+      expect(gistOf(await sender.get('a'))).toBe(`${status}`);
+      expect(gistOf(await clock.advanceUntil(sender.get('b')))).toBe('200');
+      expect(sent()).toEqual(['a at 0', 'b at 3000']);
+    },
+  );
+
+  it('may give the time of Retry-After as a date', async () => {
+    const date = new Date(clock.wall() + 4_000).toUTCString();
+    wire.onExchange = answerOnce(503, date);
+    await sender.get('a');
+    await clock.advanceUntil(sender.get('b'));
+    expect(sent()).toEqual(['a at 0', 'b at 4000']);
   });
 
+  it.each(['soon', '-5', ''])(
+    'with Retry-After: %j is probed as without it',
+    async (retryAfter) => {
+      wire.onExchange = answerOnce(429, retryAfter);
+      await sender.get('a');
+      await clock.advanceUntil(sender.get('b'));
+      expect(sent()).toEqual(['a at 0', 'b at 250']);
+    },
+  );
+
   it('is asked again all the same one second before the earliest deadline', async () => {
-    server.handler = (_seen, response) => {
-      server.handler = ok;
-      json(response, 503, {}, { 'retry-after': '600' });
-    };
-    const begin = now();
-    expect(gistOf(await get(transport, 'a'))).toBe('503');
+    wire.onExchange = answerOnce(503, '600');
+    expect(gistOf(await sender.get('a'))).toBe('503');
     // Who holds has time yet, and does not take the chance of others.
-    const far = get(transport, 'far', { inMs: 60_000, lane: 'holding' });
-    expect(gistOf(await get(transport, 'near', { inMs: 1600 }))).toBe('200');
-    expect(now() - begin).toBeGreaterThan(550);
-    expect(now() - begin).toBeLessThan(1500);
+    const far = sender.get('far', { inMs: 60_000, lane: 'holding' });
+    const near = sender.get('near', { inMs: 1_600 });
+    expect(gistOf(await clock.advanceUntil(near))).toBe('200');
     expect(gistOf(await far)).toBe('200');
-    expect(server.seen.map(({ path }) => path)).toEqual(['/a', '/near', '/far']);
+    expect(sent()).toEqual(['a at 0', 'near at 600', 'far at 600']);
   });
 
   it('that answers 500 is probed, and any answer below 500 opens the way', async () => {
-    server.handler = (_seen, response) => json(response, 500, {});
-    await get(transport, 'a');
-    server.handler = (_seen, response) => json(response, 409, {});
-    const begin = now();
-    const all = Array.from({ length: 10 }, (_, index) => get(transport, `${index}`));
-    expect((await Promise.all(all)).map(gistOf)).toEqual(Array(10).fill('409'));
-    expect(now() - begin).toBeGreaterThan(200);
-    // One after the other, as probes are paced, they would take 2.5 s.
-    expect(now() - begin).toBeLessThan(2_000);
+    wire.onExchange = (exchange) => exchange.answer(500);
+    await sender.get('a');
+    wire.onExchange = (exchange) => exchange.answer(409);
+    const all = Array.from({ length: 10 }, (_, index) => sender.get(`${index}`));
+    const replies = await clock.advanceUntil(Promise.all(all));
+    expect(replies.map(gistOf)).toEqual(Array(10).fill('409'));
+    expect(clock.monotonic()).toBe(250);
   });
-});
-
-it('a proxy that resets everything once costs each request one more attempt at most', async () => {
-  await get(transport, 'warm-up');
-  server.handler = () => undefined;
-  const all = ['a', 'b', 'c', 'd'].map((name) => persist(name));
-  await until('two are under way', () => server.seen.length === 3);
-  server.handler = ok;
-  proxy.reset();
-  expect(Math.max(...(await Promise.all(all)))).toBeLessThanOrEqual(2);
 });

@@ -1,163 +1,169 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { createServer } from 'node:http';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ApiUnreachableError, ClosedError } from '../../../src/errors.js';
-import type { Call, Transport } from '../../../src/lease/kube/transport.js';
-import { get, gistOf, now, transportTo } from './support/sending.js';
-import { ScriptedServer, json, kubeConfigOf, ok } from './support/server.js';
-import { until } from '../../support/until.js';
+import { ManualClock } from '../../../src/testing/clock.js';
+import { SERVER, kubeConfigOf } from './support/kube-config.js';
+import { ScriptedWire } from './support/scripted-wire.js';
+import { Sender, gistOf } from './support/sending.js';
+import type { Limits } from './support/sending.js';
+import type { Reply } from '../../../src/lease/kube/transport.js';
 
-let server: ScriptedServer;
-let transport: Transport;
+let clock: ManualClock;
+let wire: ScriptedWire;
+let sender: Sender;
 
-beforeEach(async () => {
-  server = await ScriptedServer.start();
-  transport = transportTo(server.kubeConfig);
+beforeEach(() => {
+  clock = new ManualClock();
+  wire = new ScriptedWire(clock);
+  sender = new Sender(clock, wire);
 });
 
-afterEach(async () => {
-  transport.close();
-  await server.stop();
-});
+afterEach(() => sender.close());
 
-const names = (): string[] => server.seen.map(({ path }) => path.slice(1));
-
-/** Leaves requests unanswered until called. */
+/** Leaves requests unanswered until called, and answers later ones at once. */
 function holdAnswers(): () => void {
-  const held: (() => void)[] = [];
-  server.handler = (seen, response) => held.push(() => ok(seen, response));
+  wire.onExchange = () => undefined;
   return () => {
-    server.handler = ok;
-    for (const answer of held) answer();
+    wire.onExchange = (exchange) => exchange.answer();
+    for (const exchange of wire.exchanges) exchange.answer();
   };
 }
 
+const getAll = (names: readonly string[], limits?: Limits): Promise<Reply>[] =>
+  names.map((name) => sender.get(name, limits));
+
+const gistsOf = async (replies: readonly Promise<Reply>[]): Promise<string[]> =>
+  (await Promise.all(replies)).map(gistOf);
+
 describe('a request', () => {
-  it('goes out as JSON with its limit, and comes back with status, body and date', async () => {
-    server.handler = (_seen, response) =>
-      json(response, 404, { ä: '€' }, { date: 'Tue, 05 Mar 2030 10:00:00 GMT' });
+  it('goes out with its limit, and comes back with status, body and date', async () => {
+    wire.onExchange = (exchange) =>
+      exchange.answer(404, '{"ä":"€"}', { date: 'Tue, 05 Mar 2030 10:00:00 GMT' });
     const call = { method: 'PUT', path: '/x', body: '{"ö":1}' } as const;
-    const reply = await transport.send(call, { deadline: now() + 5000, limitMs: 4200 });
+    const reply = await sender.send(call, { limitMs: 4_200 });
     expect(reply).toEqual({
       ...{ kind: 'answer', status: 404, body: '{"ä":"€"}' },
       answeredAt: Date.UTC(2030, 2, 5, 10),
     });
-    const [seen] = server.seen;
-    expect(seen).toMatchObject({ method: 'PUT', body: '{"ö":1}' });
-    expect(seen?.query.get('timeout')).toBe('5s');
-    expect(seen?.headers).toMatchObject({
-      'content-type': 'application/json',
-      'content-length': '8',
-      'user-agent': 'metaparticle-sync',
-    });
+    expect(wire.exchanges).toMatchObject([{ method: 'PUT', path: '/x', body: '{"ö":1}' }]);
+    expect(Object.fromEntries(wire.exchanges[0]?.query ?? [])).toEqual({ timeout: '5s' });
   });
 
+  it.each([
+    [300, '1s'],
+    [1_000, '1s'],
+    [1_001, '2s'],
+    [8_000, '8s'],
+  ])(
+    'with a limit of %d ms asks the server to end it after ?timeout=%s',
+    async (limitMs, timeout) => {
+      await sender.get('a', { limitMs });
+      expect(wire.exchanges[0]?.query.get('timeout')).toBe(timeout);
+    },
+  );
+
   it('hands on a page that is no JSON, and a date that is none', async () => {
-    server.handler = (_seen, response) => {
-      response.writeHead(502, { 'content-type': 'text/html', date: 'soon' });
-      response.end('<html>Bad Gateway</html>');
-    };
-    expect(await get(transport, 'a')).toEqual({
+    wire.onExchange = (exchange) =>
+      exchange.answer(502, '<html>Bad Gateway</html>', { date: 'soon' });
+    expect(await sender.get('a')).toEqual({
       ...{ kind: 'answer', status: 502, body: '<html>Bad Gateway</html>', answeredAt: null },
     });
   });
 
-  it('asks for at least one second', async () => {
-    await get(transport, 'a', { limitMs: 300 });
-    expect(server.seen[0]?.query.get('timeout')).toBe('1s');
+  it('shares a connection with those before it', async () => {
+    for (const name of ['a', 'b', 'c']) await sender.get(name);
+    expect(wire.connections).toBe(1);
   });
 
-  it('reuses its connection', async () => {
-    for (const name of ['a', 'b', 'c']) await get(transport, name);
-    expect(server.connections).toBe(1);
+  it('keeps its place until its connection is free, which may be after the answer', async () => {
+    wire.onExchange = (exchange) => exchange.answerEarly();
+    expect(await gistsOf(getAll(['a', 'b']))).toEqual(['200', '200']);
+    const third = sender.get('c');
+    await clock.advance(100);
+    expect(wire.names).toEqual(['a', 'b']);
+    wire.exchanges[1]?.free();
+    expect(gistOf(await third)).toBe('200');
+    expect(wire.exchanges[2]?.link.number).toBe(2);
   });
+});
 
-  it('is authorized anew each time, with the line end of a token file cut off', async () => {
+describe('credentials', () => {
+  const asking = (apply: () => Promise<void>): void => {
+    sender = new Sender(clock, wire, kubeConfigOf(SERVER, apply));
+  };
+
+  it('are asked for again for each request, and the line end of a token file is cut off', async () => {
     let count = 0;
-    const other = transportTo(
-      kubeConfigOf(server.url, (options) => {
-        options.headers = { Authorization: `Bearer token-${++count}\n` };
-        return Promise.resolve();
-      }),
-    );
-    await get(other, 'a');
-    await get(other, 'b');
-    other.close();
-    const sent = server.seen.map(({ headers }) => headers.authorization);
-    expect(sent).toEqual(['Bearer token-1', 'Bearer token-2']);
+    const kubeConfig = kubeConfigOf(SERVER, (options) => {
+      options.headers = { Authorization: `Bearer token-${++count}\n` };
+      return Promise.resolve();
+    });
+    sender = new Sender(clock, wire, kubeConfig);
+    await sender.get('a');
+    await sender.get('b');
+    expect(wire.exchanges.map(({ authorization }) => authorization)).toEqual([
+      'Bearer token-1',
+      'Bearer token-2',
+    ]);
   });
 
-  it('shares one question for credentials with those that leave in the same moment', async () => {
-    let count = 0;
-    const other = transportTo(
-      kubeConfigOf(server.url, async () => {
-        count++;
-        await sleep(20);
-      }),
-    );
-    await Promise.all([get(other, 'a'), get(other, 'b')]);
-    expect(count).toBe(1);
-    await get(other, 'c');
-    expect(count).toBe(2);
-    other.close();
+  it('are asked for once by all that leave while the question is open', async () => {
+    const asked: number[] = [];
+    asking(() => {
+      asked.push(clock.monotonic());
+      return clock.sleep(20);
+    });
+    const [first] = getAll(['a', 'b']);
+    await clock.advanceUntil(first ?? Promise.reject(new Error('none')));
+    await clock.advanceUntil(sender.get('c'));
+    expect(asked).toEqual([0, 20]);
+    expect(wire.exchanges.map(({ at, name }) => `${name} at ${at}`)).toEqual([
+      ...['a at 20', 'b at 20', 'c at 40'],
+    ]);
   });
 
-  it('that never gets credentials is refused at its deadline, and others may ask again', async () => {
-    let isStuck = true;
-    const other = transportTo(
-      kubeConfigOf(server.url, () => (isStuck ? new Promise(() => undefined) : Promise.resolve())),
-    );
-    const replies = [get(other, 'a', { inMs: 50 }), get(other, 'b', { inMs: 60 })];
-    expect((await Promise.all(replies)).map(gistOf)).toEqual(Array(2).fill('refused, transient'));
-    isStuck = false;
-    const later = jest.spyOn(performance, 'now').mockReturnValue(now() + 6000);
-    const reply = get(other, 'c', { inMs: 60_000 });
-    later.mockRestore();
-    expect(gistOf(await reply)).toBe('200');
-    other.close();
-    expect(names()).toEqual(['c']);
+  it('that never come let a request be refused at its deadline', async () => {
+    asking(() => new Promise(() => undefined));
+    const ends: number[] = [];
+    const replies = [50, 60].map(async (inMs) => {
+      const reply = await sender.get('a', { inMs });
+      ends.push(clock.monotonic());
+      return reply;
+    });
+    await clock.advance(60);
+    expect(ends).toEqual([50, 60]);
+    expect(await gistsOf(replies)).toEqual(Array(2).fill('refused, transient'));
+    expect(wire.exchanges).toEqual([]);
   });
 
-  it('without credentials to be had is refused, and the reason carries none', async () => {
+  it('that do not come are asked for again after 5 s: the first question may have been lost', async () => {
+    const asked: number[] = [];
+    asking(() => {
+      asked.push(clock.monotonic());
+      return asked.length === 1 ? new Promise(() => undefined) : Promise.resolve();
+    });
+    void sender.get('a', { inMs: 100 });
+    await clock.advance(5_000);
+    const waiting = sender.get('b', { inMs: 60_000 });
+    await clock.advance(1);
+    expect(asked).toEqual([0]);
+    expect(gistOf(await sender.get('c', { inMs: 60_000 }))).toBe('200');
+    expect(asked).toEqual([0, 5_001]);
+    sender.close();
+    expect(gistOf(await waiting)).toBe('refused');
+  });
+
+  it('that cannot be had refuse the request for good, and the reason carries none', async () => {
     const secret = 'eyJhbGciOiJSUzI1NiIsImtpZCI6IlRhX3c';
-    const failing = kubeConfigOf(server.url, () => Promise.reject(new Error(`no: ${secret}`)));
-    const other = transportTo(failing);
-    const reply = await get(other, 'a');
-    other.close();
+    asking(() => Promise.reject(new Error(`no: ${secret}`)));
+    const reply = await sender.get('a');
     expect(reply).toMatchObject({ kind: 'refused', transient: false });
     const error = reply.kind === 'refused' ? reply.error : undefined;
     expect(error).toBeInstanceOf(ApiUnreachableError);
     expect(error).toMatchObject({
       retryable: false,
-      message: `the kubeconfig gives no credentials for ${server.url}: no: …`,
+      message: `the kubeconfig gives no credentials for ${SERVER}: no: …`,
     });
     expect(JSON.stringify(error)).not.toContain(secret);
-  });
-
-  it('breaks with unknown outcome when the answer is beyond all measure', async () => {
-    server.handler = (_seen, response) => {
-      response.writeHead(200);
-      response.end('x'.repeat(5 * 2 ** 20));
-    };
-    expect(gistOf(await get(transport, 'a'))).toBe('unknown');
-  });
-
-  it('breaks with unknown outcome when the answer stops in the middle', async () => {
-    server.handler = (_seen, response) => {
-      response.writeHead(200, { 'content-length': '100' });
-      response.write('{');
-      setTimeout(() => response.destroy(), 20);
-    };
-    expect(gistOf(await get(transport, 'a'))).toBe('unknown');
-  });
-
-  it('keeps the path of a server behind a prefix', async () => {
-    const other = transportTo(kubeConfigOf(`${server.url}/k8s/clusters/c-1/`));
-    await get(other, 'apis');
-    other.close();
-    expect(names()).toEqual(['k8s/clusters/c-1/apis']);
   });
 });
 
@@ -165,34 +171,44 @@ describe('the queue', () => {
   it('sends by earliest deadline, two at a time', async () => {
     const answer = holdAnswers();
     const inMs = { a: 9000, b: 9000, c: 8000, d: 5000, e: 7000, f: 6000 };
-    const all = Object.entries(inMs).map(([name, ms]) => get(transport, name, { inMs: ms }));
-    await until('two arrive', () => server.seen.length >= 2);
-    await sleep(50);
-    expect(names()).toEqual(['a', 'b']);
+    const all = Object.entries(inMs).map(([name, ms]) => sender.get(name, { inMs: ms }));
+    await clock.advance(100);
+    expect(wire.names).toEqual(['a', 'b']);
     answer();
     await Promise.all(all);
-    expect(names()).toEqual(['a', 'b', 'd', 'f', 'e', 'c']);
-    expect(server.connections).toBe(2);
+    expect(wire.names).toEqual(['a', 'b', 'd', 'f', 'e', 'c']);
+    expect(wire.connections).toBe(2);
   });
 
   it('sends four at a time when many leases are held', async () => {
     const answer = holdAnswers();
-    const all = ['a', 'b', 'c', 'd', 'e'].map((name) => get(transport, name));
-    transport.holding(101);
-    await until('four arrive', () => server.seen.length >= 4, 500);
-    await sleep(50);
-    expect(server.seen).toHaveLength(4);
-    transport.holding(100);
+    const all = getAll(['a', 'b', 'c', 'd', 'e', 'f']);
+    await clock.advance(0);
+    expect(wire.names).toEqual(['a', 'b']);
+    sender.transport.holding(101);
+    await clock.advance(0);
+    expect(wire.names).toEqual(['a', 'b', 'c', 'd']);
+    sender.transport.holding(100);
+    for (const exchange of wire.exchanges.slice(0, 2)) exchange.answer();
+    await clock.advance(0);
+    expect(wire.names).toHaveLength(4);
     answer();
     await Promise.all(all);
+  });
+
+  it('sends a request of a holder before those that seek', async () => {
+    const answer = holdAnswers();
+    const all = [...getAll(['a', 'b', 'seeking']), sender.get('holding', { lane: 'holding' })];
+    answer();
+    await Promise.all(all);
+    expect(wire.names).toEqual(['a', 'b', 'holding', 'seeking']);
   });
 
   it('calls onSent as the request leaves, never while it waits', async () => {
     const answer = holdAnswers();
     const sent: string[] = [];
-    const send = (name: string) => get(transport, name, { onSent: () => sent.push(name) });
-    const all = ['a', 'b', 'c'].map(send);
-    await until('two arrive', () => server.seen.length >= 2);
+    const all = ['a', 'b', 'c'].map((name) => sender.get(name, { onSent: () => sent.push(name) }));
+    await clock.advance(0);
     expect(sent).toEqual(['a', 'b']);
     answer();
     await Promise.all(all);
@@ -201,130 +217,119 @@ describe('the queue', () => {
 
   it('calls onSent after authorizing and before the first byte', async () => {
     const steps: string[] = [];
-    server.handler = (seen, response) => {
-      steps.push('arrived');
-      ok(seen, response);
-    };
-    const slow = kubeConfigOf(server.url, async () => {
-      await sleep(30);
+    const apply = async (): Promise<void> => {
+      await clock.sleep(30);
       steps.push('authorized');
-    });
-    const other = transportTo(slow);
-    await get(other, 'a', { onSent: () => steps.push('sent') });
-    other.close();
-    expect(steps).toEqual(['authorized', 'sent', 'arrived']);
+    };
+    sender = new Sender(clock, wire, kubeConfigOf(SERVER, apply));
+    const onSent = (): void => void steps.push(`sent, ${wire.exchanges.length} on the wire`);
+    wire.onExchange = (exchange) => {
+      steps.push('arrived');
+      exchange.answer();
+    };
+    await clock.advanceUntil(sender.get('a', { onSent }));
+    expect(steps).toEqual(['authorized', 'sent, 0 on the wire', 'arrived']);
   });
 
   it('refuses what is still in it at its deadline, unsent', async () => {
     const answer = holdAnswers();
-    const first = [get(transport, 'a'), get(transport, 'b')];
-    const late = await get(transport, 'c', {
-      inMs: 60,
-      onSent: () => expect('sent').toBe('unsent'),
-    });
-    expect(gistOf(late)).toBe('refused, transient');
+    const first = getAll(['a', 'b']);
+    const onSent = (): void => expect('sent').toBe('unsent');
+    const late = sender.get('c', { inMs: 60, onSent });
+    expect(gistOf(await clock.advanceUntil(late))).toBe('refused, transient');
+    expect(clock.monotonic()).toBe(60);
     answer();
     await Promise.all(first);
-    expect(names()).toEqual(['a', 'b']);
+    expect(wire.names).toEqual(['a', 'b']);
+  });
+
+  it('lets no request leave whose deadline has passed', async () => {
+    const reply = await sender.get('a', { inMs: 0 });
+    expect(gistOf(reply)).toBe('refused, transient');
+    expect(reply.kind === 'refused' && reply.error.message).toContain(
+      'was not sent: its deadline passed before it could be sent',
+    );
+    expect(wire.exchanges).toEqual([]);
   });
 
   it('gives up what is aborted in it; what was sent goes on', async () => {
     const answer = holdAnswers();
     const abort = new AbortController();
-    const all = ['a', 'b', 'c'].map((name) => get(transport, name, { signal: abort.signal }));
-    await until('two arrive', () => server.seen.length >= 2);
+    const all = getAll(['a', 'b', 'c'], { signal: abort.signal });
+    await clock.advance(0);
     abort.abort();
     expect(gistOf(await all[2]!)).toBe('refused, transient');
     answer();
-    expect((await Promise.all(all)).map(gistOf)).toEqual(['200', '200', 'refused, transient']);
+    expect(await gistsOf(all)).toEqual(['200', '200', 'refused, transient']);
     const signal = AbortSignal.abort();
-    expect(gistOf(await get(transport, 'd', { signal }))).toBe('refused, transient');
-    expect(names()).toEqual(['a', 'b']);
-  });
-});
-
-describe('an answer that overtakes its request', () => {
-  const long = { method: 'PUT', path: '/long', body: 'x'.repeat(10 * 2 ** 20) } as const;
-  let connections: number;
-  let readAfterMs: number;
-  let hasRead: boolean;
-  let hasty: Server;
-  let direct: Transport;
-  beforeEach(async () => {
-    connections = 0;
-    hasRead = false;
-    // Answers once it has read the head of a request; the body waits in the connection.
-    hasty = createServer((request, response) => {
-      json(response, 200, {});
-      // Node.js would read it all for who does not want it.
-      if (request.method === 'PUT') setImmediate(() => request.socket.pause());
-      const read = (): void => {
-        hasRead = true;
-        request.socket.resume();
-      };
-      setTimeout(read, readAfterMs).unref();
-    });
-    hasty.on('connection', () => connections++);
-    await new Promise<void>((resolve) => hasty.listen(0, '127.0.0.1', resolve));
-    const { port } = hasty.address() as AddressInfo;
-    direct = transportTo(kubeConfigOf(`http://127.0.0.1:${port}`));
-  });
-  afterEach(() => {
-    direct.close();
-    hasty.closeAllConnections();
-    hasty.close();
-  });
-
-  const send = async (call: Call): Promise<string> =>
-    gistOf(await direct.send(call, { deadline: now() + 20_000, limitMs: 10_000 }));
-
-  it('is taken at once, and its connection serves nobody else before it is free', async () => {
-    readAfterMs = 700;
-    expect(await Promise.all([send(long), send(long)])).toEqual(['200', '200']);
-    expect(hasRead).toBe(false);
-    expect(await send({ method: 'GET', path: '/short' })).toBe('200');
-    expect(connections).toBe(2);
-  });
-
-  it('costs the connection when the rest of the request is not read', async () => {
-    readAfterMs = 60_000;
-    expect(await Promise.all([send(long), send(long)])).toEqual(['200', '200']);
-    const begun = now();
-    expect(await send({ method: 'GET', path: '/short' })).toBe('200');
-    expect(now() - begun).toBeGreaterThan(500);
-    expect(connections).toBe(3);
+    expect(gistOf(await sender.get('d', { signal }))).toBe('refused, transient');
+    expect(wire.names).toEqual(['a', 'b']);
   });
 });
 
 describe('a limit', () => {
-  it('ends a request with unknown outcome', async () => {
+  it('ends a request with unknown outcome, to the millisecond', async () => {
     holdAnswers();
-    const reply = await get(transport, 'a', { limitMs: 100 });
+    const reply = await clock.advanceUntil(sender.get('a', { limitMs: 100 }));
     expect(reply).toMatchObject({ kind: 'unknown', error: { code: 'ERR_API_UNREACHABLE' } });
     expect(reply.kind === 'unknown' && reply.error.message).toContain('no answer within 100 ms');
+    expect(clock.monotonic()).toBe(100);
   });
 
   it('takes the silent ones past it out of the way of others', async () => {
     holdAnswers();
-    const all = ['a', 'b'].map((name) => get(transport, name, { limitMs: 100 }));
-    await until('both arrive', () => server.seen.length >= 2);
-    server.handler = ok;
-    expect(gistOf(await get(transport, 'c'))).toBe('200');
-    expect((await Promise.all(all)).map(gistOf)).toEqual(['unknown', 'unknown']);
+    const all = getAll(['a', 'b'], { limitMs: 100 });
+    const third = sender.get('c');
+    await clock.advance(99);
+    wire.onExchange = (exchange) => exchange.answer();
+    expect(wire.names).toEqual(['a', 'b']);
+    expect(gistOf(await clock.advanceUntil(third))).toBe('200');
+    expect(await gistsOf(all)).toEqual(['unknown', 'unknown']);
+    // A probe: 250 ms after the last attempt.
+    expect(wire.exchanges[2]).toMatchObject({ name: 'c', at: 250 });
   });
 });
 
 describe('close', () => {
   it('refuses what is queued, ends what was sent, leaves nothing open', async () => {
     holdAnswers();
-    const all = ['a', 'b', 'c'].map((name) => get(transport, name));
-    await until('two arrive', () => server.seen.length >= 2);
-    transport.close();
+    const all = getAll(['a', 'b', 'c']);
+    await clock.advance(0);
+    sender.close();
     const replies = await Promise.all(all);
     expect(replies.map(gistOf)).toEqual(['unknown', 'unknown', 'refused']);
     for (const reply of replies) {
       expect(reply.kind !== 'answer' && reply.error).toBeInstanceOf(ClosedError);
     }
-    expect(gistOf(await get(transport, 'd'))).toBe('refused');
+    expect(gistOf(await sender.get('d'))).toBe('refused');
+    expect(wire.open).toBe(0);
+  });
+
+  it('leaves no timer, whatever state requests are in', async () => {
+    holdAnswers();
+    const silent = getAll(['a', 'b'], { limitMs: 5_000 });
+    await clock.advance(700);
+    const others = getAll(['sent', 'queued', 'waiting-for-its-turn']);
+    await clock.advance(1);
+    expect(clock.timers).toBeGreaterThan(0);
+    sender.close();
+    expect(clock.timers).toBe(0);
+    await Promise.all([...silent, ...others]);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('leaves no timer while credentials are awaited, and sends nothing afterwards', async () => {
+    sender = new Sender(
+      clock,
+      wire,
+      kubeConfigOf(SERVER, () => clock.sleep(100)),
+    );
+    const reply = sender.get('a');
+    await clock.advance(50);
+    sender.close();
+    expect(gistOf(await reply)).toBe('refused');
+    await clock.advance(100);
+    expect(wire.exchanges).toEqual([]);
+    expect(clock.timers).toBe(0);
   });
 });

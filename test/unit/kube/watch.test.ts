@@ -1,73 +1,65 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { SyncWarning } from '../../../src/errors.js';
 import type { WatchSubscription } from '../../../src/lease/store.js';
 import type { KubeLeaseWatch } from '../../../src/lease/kube/watch.js';
 import { startLeaseServer } from '../../../src/testing/index.js';
-import type { LeaseServer } from '../../../src/testing/index.js';
-import { Recorder, watchOf } from './support/listener.js';
-import { FreezingProxy } from './support/proxy.js';
-import { now } from './support/sending.js';
-import { kubeConfigOf } from './support/server.js';
-import { until } from '../../support/until.js';
+import type { ManualLeaseServer } from '../../../src/testing/index.js';
+import { WatchRecorder } from '../../support/watch-recorder.js';
+import { watchOf } from './support/watching.js';
 
-const REFUSED_PAUSE_MS = 150;
+const REFUSED_PAUSE_MS = 6_400;
 const key = { namespace: 'default', name: 'a' };
 
-let server: LeaseServer;
-let proxy: FreezingProxy;
+let api: ManualLeaseServer;
 let watch: KubeLeaseWatch;
 let warnings: SyncWarning[];
-let listener: Recorder;
+let listener: WatchRecorder;
 
 beforeEach(async () => {
-  server = await startLeaseServer();
-  proxy = await FreezingProxy.start(server.port);
-  const config = kubeConfigOf(proxy.url, (options) =>
-    server.kubeConfig.applyToHTTPSOptions(options),
-  );
-  ({ watch, warnings } = watchOf(config, REFUSED_PAUSE_MS));
-  listener = new Recorder();
+  api = await startLeaseServer({ clock: 'manual' });
+  ({ watch, warnings } = watchOf(api, { refusedPauseMs: REFUSED_PAUSE_MS }));
+  listener = new WatchRecorder();
 });
 
 afterEach(async () => {
   watch.close();
-  await proxy.close();
-  await server.close();
+  await api.close();
 });
 
 function create(holder: string): bigint {
-  const { metadata } = server.leases.create({
+  const { metadata } = api.leases.create({
     ...{ metadata: { name: 'a' }, spec: { holderIdentity: holder } },
   });
   return BigInt(metadata.resourceVersion);
 }
 
 function hold(holder: string): bigint {
-  const { metadata } = server.leases.edit('default', 'a', (lease) => {
+  const { metadata } = api.leases.edit('default', 'a', (lease) => {
     Object.assign(lease.spec, { holderIdentity: holder });
   });
   return BigInt(metadata.resourceVersion);
 }
 
+/** Subscribes, and lets everything arrive that needs no time. */
 async function subscribe(from: bigint | null = null): Promise<WatchSubscription> {
   const subscription = watch.subscribe(key, from, listener);
-  await until('the watch is live', () => listener.isLive);
+  await api.advance(0);
   return subscription;
 }
 
-const watches = (): number => server.requests.counts.watch;
+const start = Date.UTC(2030, 0, 1);
+/** When watches were asked for. */
+const askedAt = (): number[] =>
+  api.requests.log.filter(({ verb }) => verb === 'watch').map(({ at }) => at - start);
 
 describe('a watch of one lease', () => {
   it('tells the state of now and every change from there', async () => {
     const first = create('pod-1');
     await subscribe();
     const second = hold('pod-2');
-    await until('the change', () => listener.has('pod-2'));
-    server.leases.delete('default', 'a');
-    await until('the deletion', () => listener.has('absent'));
+    api.leases.delete('default', 'a');
     const fourth = create('pod-3');
-    await until('the new one', () => listener.has('pod-3'));
+    await api.advance(0);
     expect(listener.words).toEqual(['live', 'pod-1', 'pod-2', 'absent', 'pod-3']);
     expect(listener.versions).toEqual([first, second, expect.any(BigInt), fourth]);
     const [, , third] = listener.versions;
@@ -79,36 +71,44 @@ describe('a watch of one lease', () => {
     const version = create('pod-1');
     hold('pod-2');
     await subscribe(version);
-    await until('what came after', () => listener.has('pod-2'));
-    expect(listener.told).toEqual(['pod-2']);
+    expect(listener.words).toEqual(['live', 'pod-2']);
   });
 
   it('is live where there is no lease yet', async () => {
     await subscribe();
     create('pod-1');
-    await until('the lease', () => listener.has('pod-1'));
+    await api.advance(0);
     expect(listener.words).toEqual(['live', 'pod-1']);
   });
 
   it('hears of no other lease', async () => {
     await subscribe();
-    server.leases.create({ metadata: { name: 'b' } });
+    api.leases.create({ metadata: { name: 'b' } });
     create('pod-1');
-    await until('the lease', () => listener.has('pod-1'));
+    await api.advance(0);
     expect(listener.told).toEqual(['pod-1']);
   });
 
   it('ends its connection when it is closed, and tells nothing more', async () => {
     create('pod-1');
     const subscription = await subscribe();
-    await until('the state', () => listener.has('pod-1'));
     subscription.close();
     subscription.close();
     hold('pod-2');
-    await sleep(100);
+    await api.advance(600_000);
     expect(listener.words).toEqual(['live', 'pod-1']);
-    expect(server.faults.closeWatches()).toBe(0);
-    expect(watches()).toBe(1);
+    expect(api.faults.closeWatches()).toBe(0);
+    expect(askedAt()).toEqual([0]);
+  });
+
+  it('is renewed by the server after minutes, without a gap', async () => {
+    create('pod-1');
+    await subscribe();
+    await api.advance(3 * 240_000);
+    expect(askedAt()).toEqual([0, 240_000, 480_000, 720_000]);
+    hold('pod-2');
+    await api.advance(0);
+    expect([listener.told, listener.gaps]).toEqual([['pod-1', 'pod-2'], 0]);
   });
 });
 
@@ -116,61 +116,54 @@ describe('what ends a connection', () => {
   it('in good order: it is resumed at once where it stood', async () => {
     create('pod-1');
     await subscribe();
-    await until('the state', () => listener.has('pod-1'));
-    const begin = now();
-    server.faults.closeWatches();
+    api.faults.closeWatches();
     hold('pod-2');
-    await until('what came meanwhile', () => listener.has('pod-2'));
-    expect(now() - begin).toBeLessThan(200);
+    await api.advance(0);
     expect(listener.words).toEqual(['live', 'pod-1', 'dead', 'live', 'pod-2']);
+    expect(askedAt()).toEqual([0, 0]);
   });
 
   it('by a reset: it is resumed where it stood, a moment later', async () => {
     create('pod-1');
     await subscribe();
-    await until('the state', () => listener.has('pod-1'));
-    proxy.reset();
-    await until('the break', () => listener.has('dead'));
+    api.faults.resetWatches();
     hold('pod-2');
-    await until('what came meanwhile', () => listener.has('pod-2'));
+    await api.advance(249);
+    expect(listener.words).toEqual(['live', 'pod-1', 'dead']);
+    await api.advance(1);
     expect(listener.words).toEqual(['live', 'pod-1', 'dead', 'live', 'pod-2']);
   });
 
   it('again and again: the next waits longer and longer', async () => {
-    server.faults.dropBefore({ match: { verb: 'watch' } });
-    watch.subscribe(key, null, listener);
-    await sleep(1500);
-    expect(watches()).toBeGreaterThan(1);
-    expect(watches()).toBeLessThan(5);
-    server.faults.clear();
-    await until('it is live', () => listener.isLive);
+    api.faults.dropBefore({ match: { verb: 'watch' } });
+    await subscribe();
+    await api.advance(2_000);
+    expect(askedAt()).toEqual([0, 250, 750, 1_750]);
+    api.faults.clear();
+    await api.advance(1_750);
     expect(listener.words).toEqual(['live']);
   });
 
   it('without having said anything, over and over: no hot loop', async () => {
-    watch.subscribe(key, server.version, listener);
-    const end = now() + 1200;
-    while (now() < end) {
-      server.faults.closeWatches();
-      await sleep(5);
+    watch.subscribe(key, api.version, listener);
+    for (let passed = 0; passed < 2_000; passed += 50) {
+      await api.advance(50);
+      api.faults.closeWatches();
     }
-    expect(watches()).toBeGreaterThan(1);
-    expect(watches()).toBeLessThan(6);
+    expect(askedAt()).toEqual([0, 300, 800, 1_800]);
   });
 
   it.each([
-    ['a 500', { code: 500 }],
-    ['a 429', { code: 429, retryAfterSeconds: 1 }],
-    ['a 401', { code: 401 }],
-    ['a page', { code: 502, body: '<html>' }],
-  ])('before it began, with %s: tried again, not in a hot loop', async (_what, fault) => {
-    const { hits } = server.faults.status({ ...fault, match: { verb: 'watch' }, times: 1 });
-    expect(hits).toBe(0);
-    watch.subscribe(key, null, listener);
-    await sleep(150);
-    expect(watches()).toBe(1);
-    if (fault.code === 401) return;
-    await until('it is live', () => listener.isLive);
+    ['a 500', { code: 500 }, 250],
+    ['a 429', { code: 429, retryAfterSeconds: 1 }, 1_250],
+    ['a 401', { code: 401 }, 10_000],
+    ['a page', { code: 502, body: '<html>' }, 250],
+  ])('before it began, with %s: tried again after a while', async (_what, fault, pauseMs) => {
+    api.faults.status({ ...fault, match: { verb: 'watch' }, times: 1 });
+    await subscribe();
+    await api.advance(pauseMs);
+    expect(askedAt()).toEqual([0, pauseMs]);
+    expect(listener.isLive).toBe(true);
     expect(warnings).toEqual([]);
   });
 });
@@ -181,45 +174,44 @@ describe('a version that is too old', () => {
     async (shape) => {
       create('pod-1');
       await subscribe();
-      await until('the state', () => listener.has('pod-1'));
       hold('pod-2');
-      await until('the change', () => listener.has('pod-2'));
-      server.faults.expireWatches({ shape });
-      await until('the gap', () => listener.gaps > 0);
-      await until('the state again', () => listener.told.length === 3);
+      await api.advance(0);
+      api.faults.expireWatches({ shape });
+      await api.advance(0);
       expect(listener.words.slice(-3)).toEqual(['live', 'gap', 'pod-2']);
+      expect(listener.told).toEqual(['pod-1', 'pod-2', 'pod-2']);
       expect(listener.gaps).toBe(1);
     },
   );
 
   it('at once: the same', async () => {
     const version = create('pod-1');
-    server.leases.delete('default', 'a');
-    server.compact();
-    watch.subscribe(key, version, listener);
-    await until('the gap', () => listener.gaps > 0);
-    expect(listener.isLive).toBe(true);
+    api.leases.delete('default', 'a');
+    api.compact();
+    await subscribe(version);
+    expect([listener.gaps, listener.isLive]).toEqual([1, true]);
     expect(listener.told).toEqual([]);
   });
 
   it('whatever is asked for: no hot loop', async () => {
-    server.faults.status({ code: 410, reason: 'Expired', match: { verb: 'watch' } });
-    watch.subscribe(key, 1n, listener);
-    await sleep(1200);
-    expect(watches()).toBeGreaterThan(1);
-    expect(watches()).toBeLessThan(6);
-    server.faults.clear();
-    await until('the gap', () => listener.gaps === 1);
+    api.faults.status({ code: 410, reason: 'Expired', match: { verb: 'watch' } });
+    await subscribe(1n);
+    await api.advance(1_000);
+    expect(askedAt()).toEqual([0, 0, 250, 750]);
+    api.faults.clear();
+    await api.advance(750);
+    expect(listener.words).toEqual(['live', 'gap']);
   });
 });
 
 describe('a watch that is forbidden', () => {
   it('is told once with the rule to add, and tried again later', async () => {
-    const fault = server.faults.forbid({ verb: 'watch' });
-    watch.subscribe(key, null, listener);
-    const other = new Recorder();
+    const fault = api.faults.forbid({ verb: 'watch' });
+    await subscribe();
+    const other = new WatchRecorder();
     watch.subscribe({ ...key, name: 'b' }, null, other);
-    await until('several tries', () => fault.hits >= 4);
+    await api.advance(300);
+    expect(askedAt()).toEqual([0, 0, 100, 100, 300, 300]);
     expect(listener.isLive).toBe(false);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatchObject({ code: 'WATCH_FORBIDDEN', name: 'SyncWarning' });
@@ -227,14 +219,26 @@ describe('a watch that is forbidden', () => {
       '{apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["watch"]}',
     );
     fault.remove();
-    await until('both are live', () => listener.isLive && other.isLive);
+    await api.advance(400);
+    expect([listener.words, other.words]).toEqual([['live'], ['live']]);
+  });
+
+  it('in two namespaces is told once for each', async () => {
+    api.faults.forbid({ verb: 'watch' });
+    for (const namespace of ['one', 'two']) watch.subscribe({ ...key, namespace }, null, listener);
+    await api.advance(60_000);
+    expect(warnings.map(({ cause }) => cause)).toMatchObject([
+      { namespace: 'one', verb: 'watch' },
+      { namespace: 'two', verb: 'watch' },
+    ]);
   });
 
   it('after it was allowed: no longer live', async () => {
     await subscribe();
-    server.faults.forbid({ verb: 'watch' });
-    server.faults.closeWatches();
-    await until('the warning', () => warnings.length === 1);
+    api.faults.forbid({ verb: 'watch' });
+    api.faults.closeWatches();
+    await api.advance(250);
+    expect(warnings).toHaveLength(1);
     expect(listener.words).toEqual(['live', 'dead']);
   });
 });
@@ -243,51 +247,57 @@ describe('a suspect connection', () => {
   it('is replaced by a new one, from where it stood', async () => {
     create('pod-1');
     const subscription = await subscribe();
-    await until('the state', () => listener.has('pod-1'));
-    await sleep(1000);
-    proxy.freeze();
+    await api.advance(1_000);
+    api.faults.stallWatch({ which: 'open' });
     hold('pod-2');
-    await sleep(50);
+    await api.advance(0);
     expect(listener.told).toEqual(['pod-1']);
     subscription.suspect();
-    await until('what it kept back', () => listener.has('pod-2'));
+    await api.advance(0);
     expect(listener.words).toEqual(['live', 'pod-1', 'dead', 'live', 'pod-2']);
+    expect(askedAt()).toEqual([0, 1_000]);
   });
 
   it('is left alone within a second of having been opened or heard', async () => {
     const subscription = await subscribe();
-    for (let round = 0; round < 3; round++) subscription.suspect();
-    await sleep(1000);
-    create('pod-1');
-    await until('the lease', () => listener.has('pod-1'));
+    await api.advance(999);
     subscription.suspect();
-    await sleep(50);
-    expect(watches()).toBe(1);
+    create('pod-1');
+    await api.advance(999);
+    subscription.suspect();
+    await api.advance(0);
+    expect(askedAt()).toEqual([0]);
+    await api.advance(1);
+    subscription.suspect();
+    await api.advance(0);
+    expect(askedAt()).toEqual([0, 1_999]);
   });
 
   it('a second time with nothing heard in between: its version is not trusted either', async () => {
     create('pod-1');
-    watch.subscribe(key, 999_999_999n, listener).close();
-    const subscription = watch.subscribe(key, 999_999_999n, listener);
-    await until('it is live', () => listener.isLive);
+    const subscription = await subscribe(999_999_999n);
     hold('pod-2');
-    for (const times of [1, 2]) {
-      await sleep(1050);
-      expect(listener.told).toEqual([]);
-      subscription.suspect();
-      await until('it is replaced', () => watches() > times);
-    }
-    await until('the state', () => listener.has('pod-2'));
-    expect(listener.gaps).toBe(1);
+    await api.advance(1_000);
+    subscription.suspect();
+    await api.advance(1_000);
+    expect(listener.words).toEqual(['live', 'dead', 'live']);
+    subscription.suspect();
+    await api.advance(0);
+    expect(listener.words).toEqual(['live', 'dead', 'live', 'dead', 'live', 'gap', 'pod-2']);
+    expect(askedAt()).toEqual([0, 1_000, 2_000]);
   });
 
   it('becomes one when a request on another connection fell silent after it was last heard', async () => {
     await subscribe();
-    await sleep(1000);
-    watch.doubt(now() - 1100);
-    await sleep(50);
-    expect(watches()).toBe(1);
-    watch.doubt(now() - 500);
-    await until('it is replaced', () => watches() === 2);
+    await api.advance(1_000);
+    create('pod-1');
+    await api.advance(500);
+    watch.doubt(1_000);
+    await api.advance(0);
+    expect(askedAt()).toEqual([0]);
+    watch.doubt(1_001);
+    await api.advance(0);
+    expect(askedAt()).toEqual([0, 1_500]);
+    expect(listener.words).toEqual(['live', 'pod-1', 'dead', 'live']);
   });
 });

@@ -1,227 +1,384 @@
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { ServerResponse } from 'node:http';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { KubeLeaseWatch } from '../../../src/lease/kube/watch.js';
-import { Recorder, watchOf } from './support/listener.js';
-import { now } from './support/sending.js';
-import { ScriptedServer, json } from './support/server.js';
-import { until } from '../../support/until.js';
+import { ManualClock } from '../../../src/testing/clock.js';
+import { WatchRecorder } from '../../support/watch-recorder.js';
+import { ScriptedWire } from './support/scripted-wire.js';
+import type { ScriptedStream } from './support/scripted-wire.js';
+import { watchOver } from './support/watching.js';
 
 const key = { namespace: 'team-a', name: 'a' };
 
-let server: ScriptedServer;
+let clock: ManualClock;
+let wire: ScriptedWire;
 let watch: KubeLeaseWatch;
-let listener: Recorder;
-let stream: ServerResponse | undefined;
+let listener: WatchRecorder;
 
-beforeEach(async () => {
-  server = await ScriptedServer.start((_seen, response) => {
-    stream = response;
-    response.writeHead(200).flushHeaders();
-  });
-  ({ watch } = watchOf(server.kubeConfig));
-  listener = new Recorder();
-  stream = undefined;
+beforeEach(() => {
+  clock = new ManualClock();
+  wire = new ScriptedWire(clock);
+  ({ watch } = watchOver(wire, clock));
+  listener = new WatchRecorder();
 });
 
-afterEach(async () => {
-  watch.close();
-  await server.stop();
-});
-
-async function live(): Promise<ServerResponse> {
-  await until('it is live', () => listener.isLive);
-  if (stream === undefined) throw new Error('no stream');
-  return stream;
-}
+afterEach(() => watch.close());
 
 function line(type: string, version: number, holder = `v${version}`): string {
   const metadata = { name: 'a', namespace: 'team-a', uid: 'u', resourceVersion: `${version}` };
   return `${JSON.stringify({ type, object: { metadata, spec: { holderIdentity: holder } } })}\n`;
 }
 
-const versionsAsked = (): (string | null)[] =>
-  server.seen.map(({ query }) => query.get('resourceVersion'));
+/** The latest connection. */
+function last(): ScriptedStream {
+  const stream = wire.streams.at(-1);
+  if (stream === undefined) throw new Error('no watch was opened');
+  return stream;
+}
 
-it('asks for one name, with bookmarks, for four to eight minutes, always from a version', async () => {
-  watch.subscribe(key, null, listener);
-  await live();
-  const [seen] = server.seen;
-  expect(seen?.path).toBe('/apis/coordination.k8s.io/v1/namespaces/team-a/leases');
-  const { timeoutSeconds, ...query } = Object.fromEntries(seen?.query ?? []);
-  expect(query).toEqual({
-    ...{ fieldSelector: 'metadata.name=a', watch: 'true' },
-    ...{ allowWatchBookmarks: 'true', resourceVersion: '0' },
+/** Subscribes, and lets the connection come up. */
+async function subscribe(from: bigint | null): Promise<ScriptedStream> {
+  watch.subscribe(key, from, listener);
+  await clock.advance(0);
+  return last();
+}
+
+/** When each connection was opened. */
+const openedAt = (): number[] => wire.streams.map(({ at }) => at);
+const askedFrom = (): (string | null)[] => wire.streams.map(({ from }) => from);
+
+describe('a watch', () => {
+  it.each([
+    [0, '240'],
+    [0.5, '360'],
+    [0.999, '479'],
+  ])(
+    'asks for one name, with bookmarks, for four to eight minutes by chance (%d: %s s), always from a version',
+    async (chance, seconds) => {
+      ({ watch } = watchOver(wire, clock, { random: () => chance }));
+      const { method, path, query } = await subscribe(null);
+      expect([method, path]).toEqual([
+        ...['GET', '/apis/coordination.k8s.io/v1/namespaces/team-a/leases'],
+      ]);
+      expect(Object.fromEntries(query)).toEqual({
+        ...{ fieldSelector: 'metadata.name=a', watch: 'true' },
+        ...{ allowWatchBookmarks: 'true', resourceVersion: '0', timeoutSeconds: seconds },
+      });
+    },
+  );
+
+  it('continues from the last version, whichever line said it', async () => {
+    const first = await subscribe(5n);
+    first.send(line('MODIFIED', 7));
+    first.end();
+    await clock.advance(0);
+    last().send(line('BOOKMARK', 30));
+    await clock.advance(1_000);
+    last().end();
+    await clock.advance(0);
+    expect(askedFrom()).toEqual(['5', '7', '30']);
+    expect(listener.told).toEqual(['v7']);
   });
-  expect(Number(timeoutSeconds)).toBeGreaterThanOrEqual(240);
-  expect(Number(timeoutSeconds)).toBeLessThanOrEqual(480);
+
+  it('tells of a gap when it comes back without ever having known a version', async () => {
+    const first = await subscribe(null);
+    first.reset();
+    await clock.advance(250);
+    expect(listener.words).toEqual(['live', 'dead', 'live', 'gap']);
+    expect(askedFrom()).toEqual(['0', '0']);
+  });
+
+  it('tells of no gap when it continues where it stood', async () => {
+    (await subscribe(5n)).reset();
+    await clock.advance(250);
+    expect(listener.words).toEqual(['live', 'dead', 'live']);
+    expect(askedFrom()).toEqual(['5', '5']);
+  });
+
+  it('continues from no version of a state that was told in part', async () => {
+    const wide: ScriptedStream[] = [];
+    wire.onStream = (stream) => {
+      stream.begin();
+      if (!stream.query.has('fieldSelector')) wide.push(stream);
+    };
+    for (let index = 0; index < 9; index++) {
+      watch.subscribe({ ...key, name: index === 0 ? 'a' : `n${index}` }, null, listener);
+    }
+    await clock.advance(0);
+    wide[0]?.send(line('ADDED', 100));
+    wide[0]?.end();
+    await clock.advance(0);
+    wide[1]?.send(line('ADDED', 100) + line('MODIFIED', 120));
+    await clock.advance(1_000);
+    wide[1]?.end();
+    await clock.advance(0);
+    expect(wide.map(({ from }) => from)).toEqual(['0', '0', '120']);
+  });
+
+  it('reads characters and lines that are spread over chunks', async () => {
+    const stream = await subscribe(5n);
+    for (const byte of Buffer.from(line('MODIFIED', 7, 'pöd-€-🙂'))) stream.send(Buffer.of(byte));
+    expect(listener.told).toEqual(['pöd-€-🙂']);
+  });
+
+  it('goes on after a line without sense, and tells of a gap after one without measure', async () => {
+    const stream = await subscribe(5n);
+    stream.send('{"type":"MODIFIED","object":{}}\nno json\n');
+    stream.send(`${'x'.repeat(2 * 2 ** 20)}\n`);
+    stream.send(line('MODIFIED', 8));
+    expect(listener.words).toEqual(['live', 'gap', 'v8']);
+  });
+
+  it('starts nothing after it was closed', async () => {
+    watch.close();
+    watch.subscribe(key, null, listener).close();
+    await clock.advance(60_000);
+    expect(wire.streams).toEqual([]);
+  });
+
+  it.each(['while it waits', 'while it is open', 'while it opens'])(
+    'leaves neither timer nor connection when it is closed %s',
+    async (when) => {
+      if (when === 'while it opens') wire.onStream = () => undefined;
+      const stream = await subscribe(5n);
+      if (when === 'while it waits') stream.reset();
+      await clock.advance(10);
+      watch.close();
+      await clock.advance(0);
+      expect([clock.timers, wire.open]).toEqual([0, 0]);
+      await clock.advance(60_000);
+      expect(wire.streams).toHaveLength(1);
+    },
+  );
 });
 
-it('continues from the last version, whichever line said it', async () => {
-  watch.subscribe(key, 5n, listener);
-  (await live()).end(line('MODIFIED', 7));
-  await until('it is back', () => server.seen.length === 2 && listener.isLive);
-  stream?.end(line('BOOKMARK', 30));
-  await until('it is back again', () => server.seen.length === 3);
-  expect(versionsAsked()).toEqual(['5', '7', '30']);
-  expect(listener.told).toEqual(['v7']);
-});
+describe('the pause before the next connection', () => {
+  it.each([
+    [0, [0, 250, 750, 1_750, 3_750, 7_750, 12_750, 17_750]],
+    [0.5, [0, 375, 1_125, 2_625, 5_625, 10_625, 15_625, 20_625]],
+    [1, [0, 500, 1_500, 3_500, 7_500, 12_500, 17_500, 22_500]],
+  ])(
+    'doubles with each failure in a row up to 5 s, stretched by chance (%d)',
+    async (chance, times) => {
+      ({ watch } = watchOver(wire, clock, { random: () => chance }));
+      wire.onStream = (stream) => stream.reset();
+      await subscribe(5n);
+      await clock.advance(times.at(-1) ?? 0);
+      expect(openedAt()).toEqual(times);
+    },
+  );
 
-it('tells of a gap when it comes back without ever having known a version', async () => {
-  watch.subscribe(key, null, listener);
-  (await live()).destroy();
-  await until('it is back', () => server.seen.length === 2 && listener.isLive);
-  expect(listener.words).toEqual(['live', 'dead', 'live', 'gap']);
-  expect(versionsAsked()).toEqual(['0', '0']);
-});
+  it.each([
+    ['the same event', line('MODIFIED', 7), [0, 0, 250, 750, 1_750]],
+    ['a page', '<html>\n</html>\n', [0, 250, 750, 1_750]],
+    ['nothing', '', [0, 250, 750, 1_750]],
+  ])('grows for a server that says %s and hangs up, over and over', async (_what, body, times) => {
+    wire.onStream = (stream) => {
+      stream.begin();
+      stream.send(body);
+      stream.end();
+    };
+    await subscribe(5n);
+    await clock.advance(1_750);
+    expect(openedAt()).toEqual(times);
+  });
 
-it('continues from no version of a state that was told in part', async () => {
-  const wide: ServerResponse[] = [];
-  server.handler = (seen, response) => {
-    response.writeHead(200).flushHeaders();
-    if (!seen.query.has('fieldSelector')) wide.push(response);
-  };
-  for (let index = 0; index < 9; index++) {
-    watch.subscribe({ ...key, name: index === 0 ? 'a' : `n${index}` }, null, listener);
-  }
-  await until('it is open', () => wide.length === 1);
-  wide[0]?.end(line('ADDED', 100));
-  await until('it is open again', () => wide.length === 2);
-  wide[1]?.end(line('ADDED', 100) + line('MODIFIED', 120));
-  await until('it is open a third time', () => wide.length === 3);
-  const asked = server.seen.filter(({ query }) => !query.has('fieldSelector'));
-  expect(asked.map(({ query }) => query.get('resourceVersion'))).toEqual(['0', '0', '120']);
-});
+  it('is none after an end in good order of a connection that lived for a second', async () => {
+    const stream = await subscribe(5n);
+    await clock.advance(1_000);
+    stream.end();
+    await clock.advance(0);
+    expect(openedAt()).toEqual([0, 1_000]);
+  });
 
-it('reads characters and lines that are spread over chunks', async () => {
-  watch.subscribe(key, 5n, listener);
-  const response = await live();
-  for (const byte of Buffer.from(line('MODIFIED', 7, 'pöd-€-🙂'))) {
-    response.write(Buffer.from([byte]));
-  }
-  await until('the line', () => listener.told.length > 0);
-  expect(listener.told).toEqual(['pöd-€-🙂']);
-});
+  it.each([
+    [0, 1_000],
+    [0.5, 1_125],
+    [1, 1_250],
+  ])(
+    'is a share of 250 ms after a break of such a connection, by chance (%d)',
+    async (chance, at) => {
+      ({ watch } = watchOver(wire, clock, { random: () => chance }));
+      const stream = await subscribe(5n);
+      await clock.advance(1_000);
+      stream.reset();
+      await clock.advance(250);
+      expect(openedAt()).toEqual([0, at]);
+    },
+  );
 
-it('goes on after a line without sense, and tells of a gap after one without measure', async () => {
-  watch.subscribe(key, 5n, listener);
-  const response = await live();
-  response.write('{"type":"MODIFIED","object":{}}\nno json\n');
-  response.write(`${'x'.repeat(2 * 2 ** 20)}\n`);
-  response.write(line('MODIFIED', 8));
-  await until('the last line', () => listener.has('v8'));
-  expect(listener.words).toEqual(['live', 'gap', 'v8']);
-});
+  it('starts over at 250 ms once a connection has lived for a second', async () => {
+    wire.onStream = (stream) => stream.reset();
+    await subscribe(5n);
+    await clock.advance(749);
+    wire.onStream = (stream) => stream.begin();
+    await clock.advance(1_001);
+    expect(openedAt()).toEqual([0, 250, 750]);
+    wire.onStream = (stream) => stream.reset();
+    last().end();
+    await clock.advance(750);
+    expect(openedAt()).toEqual([0, 250, 750, 1_750, 2_000, 2_500]);
+  });
 
-it.each([
-  ['the same event', line('MODIFIED', 7)],
-  ['a page', '<html>\n</html>\n'],
-])('backs off from a server that says %s and hangs up, over and over', async (_what, body) => {
-  server.handler = (_seen, response) => response.writeHead(200).end(body);
-  watch.subscribe(key, 5n, listener);
-  await sleep(1200);
-  expect(server.seen.length).toBeGreaterThan(1);
-  expect(server.seen.length).toBeLessThan(6);
-});
+  it('follows 5 s without an answer', async () => {
+    wire.onStream = () => undefined;
+    await subscribe(5n);
+    await clock.advance(4_999);
+    expect(wire.open).toBe(1);
+    wire.onStream = (stream) => stream.begin();
+    await clock.advance(1);
+    expect(wire.open).toBe(0);
+    await clock.advance(250);
+    expect(openedAt()).toEqual([0, 5_250]);
+    expect(askedFrom()).toEqual(['5', '5']);
+    expect(listener.isLive).toBe(true);
+  });
 
-it('waits before it asks a server again that said nothing of use', async () => {
-  server.handler = (_seen, response) => response.writeHead(200).end('<html>');
-  watch.subscribe(key, 5n, listener);
-  await until('the second try', () => server.seen.length === 2);
-  const [first, second] = server.seen;
-  expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(240);
-});
+  it('is at least as long as a 503 asks for', async () => {
+    wire.onStream = (stream) => {
+      wire.onStream = (next) => next.begin();
+      stream.refuse(503, {}, { 'retry-after': '3' });
+    };
+    await subscribe(5n);
+    await clock.advance(10_000);
+    expect(openedAt()).toEqual([0, 3_250]);
+    expect(listener.words).toEqual(['live']);
+  });
 
-it.each([
-  ['in the answer', 200, '{"type":"ERROR","object":{"kind":"Status","code":410}}\n'],
-  ['by the answer', 410, '{"kind":"Status","code":410}'],
-])('starts over at once from a version that is too old, told %s', async (_how, status, body) => {
-  server.handler = ({ query }, response) => {
-    if (query.get('resourceVersion') === '5') response.writeHead(status).end(body);
-    else response.writeHead(200).flushHeaders();
-  };
-  watch.subscribe(key, 5n, listener);
-  await until('the gap', () => listener.gaps === 1);
-  expect(versionsAsked()).toEqual(['5', '0']);
-  const [first, second] = server.seen;
-  expect((second?.at ?? 0) - (first?.at ?? 0)).toBeLessThan(200);
-});
-
-it('takes an ERROR other than 410 for a break: waits, continues, and starts over when it persists', async () => {
-  server.handler = (_seen, response) => {
-    response.writeHead(200);
-    response.end('{"type":"ERROR","object":{"kind":"Status","code":500,"message":"etcd"}}\n');
-  };
-  watch.subscribe(key, 5n, listener);
-  const begin = now();
-  await until('three tries', () => server.seen.length >= 3);
-  expect(now() - begin).toBeGreaterThan(600);
-  expect(versionsAsked()).toEqual(['5', '5', '0']);
-});
-
-it('gives up on a server that accepts and never answers', async () => {
-  server.handler = () => undefined;
-  watch.subscribe(key, 5n, listener);
-  await sleep(300);
-  server.handler = (_seen, response) => response.writeHead(200).flushHeaders();
-  await until('it is live on a new connection', () => listener.isLive, 8000);
-  expect(versionsAsked()).toEqual(['5', '5']);
-}, 10_000);
-
-it('waits as long as a 503 asks for', async () => {
-  server.handler = (_seen, response) => {
-    server.handler = (_next, second) => second.writeHead(200).flushHeaders();
-    json(response, 503, {}, { 'retry-after': '1' });
-  };
-  watch.subscribe(key, 5n, listener);
-  const begin = now();
-  await until('it is live', () => listener.isLive);
-  expect(now() - begin).toBeGreaterThan(1000);
-});
-
-it('is tried again soon after a first refusal, and ever later after more', async () => {
-  const at: number[] = [];
-  server.handler = (_seen, response) => {
-    at.push(now());
-    if (at.length === 5) response.writeHead(200).flushHeaders();
-    else json(response, 403, {});
-  };
-  // The longest pause: five tries in a tenth of it.
-  const longestMs = 12_800;
-  watch.close();
-  ({ watch } = watchOf(server.kubeConfig, longestMs));
-  watch.subscribe(key, null, listener);
-  await until('it is live', () => listener.isLive, 9_000);
-  const pauses = at.slice(1).map((time, index) => time - (at[index] ?? 0));
-  pauses.forEach((pause, index) => {
-    expect(pause).toBeGreaterThan((longestMs / 64) * 2 ** index - 5);
+  it('is 10 s after a 401: a rotated token is there by then', async () => {
+    wire.onStream = (stream) => stream.refuse(401);
+    await subscribe(5n);
+    await clock.advance(30_000);
+    expect(openedAt()).toEqual([0, 10_000, 20_000, 30_000]);
   });
 });
 
-it('opens eight connections at a time, the rest as these are answered', async () => {
-  const open: ServerResponse[] = [];
-  server.handler = (seen, response) => {
-    if (seen.query.has('fieldSelector')) open.push(response);
-    else json(response, 403, {});
+describe('a version that is too old', () => {
+  const gone = '{"type":"ERROR","object":{"kind":"Status","code":410}}\n';
+  const sayInStream = (stream: ScriptedStream): void => {
+    stream.begin();
+    stream.send(gone);
   };
-  const listeners = Array.from({ length: 20 }, () => new Recorder());
+  const sayByStatus = (stream: ScriptedStream): void =>
+    stream.refuse(410, { kind: 'Status', code: 410 });
+
+  it.each([
+    ['in the answer', sayInStream],
+    ['by the answer', sayByStatus],
+  ])('starts over at once from the state of now, told %s', async (_how, refuse) => {
+    wire.onStream = (stream) => {
+      if (stream.from === '5') refuse(stream);
+      else stream.begin();
+    };
+    await subscribe(5n);
+    expect(askedFrom()).toEqual(['5', '0']);
+    expect(openedAt()).toEqual([0, 0]);
+    expect(listener.words.filter((word) => word === 'gap')).toHaveLength(1);
+    expect(listener.words.slice(-2)).toEqual(['live', 'gap']);
+  });
+
+  it.each([
+    ['in the answer', sayInStream],
+    ['by the answer', sayByStatus],
+  ])('told %s whatever is asked for: no hot loop', async (_how, refuse) => {
+    wire.onStream = refuse;
+    await subscribe(5n);
+    await clock.advance(1_750);
+    expect(openedAt()).toEqual([0, 0, 250, 750, 1_750]);
+    expect(askedFrom()).toEqual(['5', '0', '0', '0', '0']);
+  });
+
+  it('may be said again later: the next time, too, it starts over at once', async () => {
+    wire.onStream = (stream) => (stream.from === '5' ? sayByStatus(stream) : stream.begin());
+    await subscribe(5n);
+    last().send(line('MODIFIED', 9));
+    await clock.advance(1_000);
+    wire.onStream = (stream) => (stream.from === '9' ? sayByStatus(stream) : stream.begin());
+    last().end();
+    await clock.advance(0);
+    expect(askedFrom()).toEqual(['5', '0', '9', '0']);
+    expect(openedAt()).toEqual([0, 0, 1_000, 1_000]);
+    expect(listener.gaps).toBe(2);
+  });
+});
+
+it('an ERROR other than 410 is a break: it waits, continues, and starts over when that persists', async () => {
+  wire.onStream = (stream) => {
+    stream.begin();
+    stream.send('{"type":"ERROR","object":{"kind":"Status","code":500,"message":"etcd"}}\n');
+  };
+  await subscribe(5n);
+  await clock.advance(750);
+  expect(openedAt()).toEqual([0, 250, 750]);
+  expect(askedFrom()).toEqual(['5', '5', '0']);
+});
+
+describe('a watch that is refused by 403', () => {
+  it('is tried again soon after a first refusal, and ever later after more', async () => {
+    const longestMs = 12_800;
+    ({ watch } = watchOver(wire, clock, { refusedPauseMs: longestMs }));
+    wire.onStream = (stream) => stream.refuse(403);
+    await subscribe(null);
+    await clock.advance(60_000);
+    const pauses = openedAt().map((at, index, all) => at - (all[index - 1] ?? 0));
+    const shares = [64, 32, 16, 8, 4, 2, 1, 1, 1].map((share) => longestMs / share);
+    expect(pauses).toEqual([0, ...shares.slice(0, pauses.length - 1)]);
+    expect(pauses.length).toBeGreaterThan(8);
+  });
+
+  it('is tried again soon after a refusal that follows a time when it was allowed', async () => {
+    ({ watch } = watchOver(wire, clock, { refusedPauseMs: 12_800 }));
+    wire.onStream = (stream) => stream.refuse(403);
+    await subscribe(null);
+    await clock.advance(599);
+    wire.onStream = (stream) => stream.begin();
+    await clock.advance(1_001);
+    expect(openedAt()).toEqual([0, 200, 600]);
+    wire.onStream = (stream) => stream.refuse(403);
+    last().end();
+    await clock.advance(200);
+    expect(openedAt()).toEqual([0, 200, 600, 1_600, 1_800]);
+  });
+
+  it('comes back at other times than in other processes, by up to a quarter', async () => {
+    ({ watch } = watchOver(wire, clock, { refusedPauseMs: 12_800, random: () => 1 }));
+    wire.onStream = (stream) => stream.refuse(403);
+    await subscribe(null);
+    await clock.advance(750);
+    expect(openedAt()).toEqual([0, 250, 750]);
+  });
+
+  it('is tried again after a minute at the latest, and less often with many names', async () => {
+    ({ watch } = watchOver(wire, clock));
+    wire.onStream = (stream) => stream.refuse(403);
+    await subscribe(null);
+    await clock.advance(10 * 60_000);
+    const times = openedAt();
+    expect((times.at(-1) ?? 0) - (times.at(-2) ?? 0)).toBe(60_000);
+    watch.close();
+    wire.streams.length = 0;
+    ({ watch } = watchOver(wire, clock));
+    for (let index = 0; index < 80; index++) {
+      watch.subscribe({ ...key, name: `n${index}` }, null, listener);
+    }
+    await clock.advance(4 * 3_600_000);
+    const ofLast = wire.streams.filter(({ query }) => query.get('fieldSelector')?.endsWith('n79'));
+    const [before = 0, after = 0] = ofLast.slice(-2).map(({ at }) => at);
+    expect(after - before).toBe(600_000);
+  });
+});
+
+it('eight connections open at a time, the rest as these are answered', async () => {
+  wire.onStream = (stream) => {
+    if (!stream.query.has('fieldSelector')) stream.refuse(403);
+  };
+  const listeners = Array.from({ length: 20 }, () => new WatchRecorder());
   listeners.forEach((each, index) => watch.subscribe({ ...key, name: `n${index}` }, null, each));
-  await until('eight', () => open.length >= 8);
-  await sleep(100);
-  expect(open).toHaveLength(8);
-  const answered = new Set<ServerResponse>();
-  while (answered.size < 20) {
-    const next = open.find((response) => !answered.has(response));
-    if (next !== undefined) next.writeHead(200).flushHeaders();
-    if (next !== undefined) answered.add(next);
-    await sleep(5);
+  await clock.advance(0);
+  const narrow = (): ScriptedStream[] =>
+    wire.streams.filter(({ query }) => query.has('fieldSelector'));
+  for (let answered = 0; answered < 20; answered++) {
+    expect(narrow()).toHaveLength(Math.min(20, answered + 8));
+    narrow()[answered]?.begin();
+    await clock.advance(0);
   }
-  await until('all are live', () => listeners.every(({ isLive }) => isLive));
-});
-
-it('starts nothing after it was closed', async () => {
-  watch.close();
-  watch.subscribe(key, null, listener).close();
-  await sleep(50);
-  expect(server.seen).toEqual([]);
+  expect(listeners.every(({ isLive }) => isLive)).toBe(true);
 });
