@@ -36,8 +36,12 @@ export function report(tiers) {
   return { lines: [...lines, ...slowest(verdicts)], passed, failed };
 }
 
-/** @param {Verdict} verdict */
-function describe({ name, seconds, passed, failed, skipped, trouble, missing }) {
+/**
+ * One line.
+ *
+ * @param {Verdict} verdict
+ */
+export function describe({ name, seconds, passed, failed, skipped, trouble, missing }) {
   if (missing !== undefined) return `--   ${name.padEnd(14)} did not take part: ${missing}`;
   const counts = [`${passed} passed`];
   if (failed > 0) counts.push(`${failed} failed`);

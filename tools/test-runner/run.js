@@ -4,7 +4,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { report } from './report.js';
+import { describe, report } from './report.js';
 import { endAll, runStage } from './stage.js';
 
 /** @typedef {import('./stage.js').Stage} Stage */
@@ -73,7 +73,8 @@ async function runAndShow(stage, isAlone) {
     return runStage(stage, (text) => process.stdout.write(text));
   }
   const verdict = await runStage(stage, () => undefined);
-  console.log(`\n--- ${stage.name}\n${verdict.output.trimEnd()}`);
+  console.log(`\n--- ${describe(verdict)}`);
+  if (verdict.output !== '') console.log(verdict.output.trimEnd());
   return verdict;
 }
 
