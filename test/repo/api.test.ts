@@ -13,7 +13,7 @@ describe('the public API', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'api-test-'));
     await promisify(execFile)(process.execPath, [join(root, 'tools/api-report.js'), folder]);
-  }, 240_000);
+  }, 600_000);
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   const names = ['sync', 'opentelemetry', 'prometheus', 'testing'];
