@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { InvalidOptionError } from './errors.js';
+import { systemClock } from './lease/clock.js';
 import { rejectUnknown } from './options.js';
 
 /** For {@link shutdownSignal}. */
@@ -12,6 +13,12 @@ const USUAL: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'];
 /** A process that a signal ends tells its shell 128 and the number of the signal. */
 const SIGNAL_BASE = 128;
 
+/**
+ * A process in a group often gets one request twice: from the terminal or the container runtime, and passed on by its
+ * parent (npm, a shell, `metaparticle-sync`). What follows this soon is no second request.
+ */
+const ECHO_MS = 500;
+
 const made = new Map<string, AbortSignal>();
 
 /**
@@ -19,7 +26,7 @@ const made = new Map<string, AbortSignal>();
  * `acquire()`, `run()` and whatever else is to wind down. Its reason is an `AbortError` that names the signal.
  *
  * From the first call on those signals do not end the process any more: it ends when nothing is left to do. A second
- * signal ends it at once, with 128 and the number of the signal as exit code; leases that are held then run
+ * signal, more than 500 ms after the first, ends it at once, with 128 and the number of the signal as exit code; leases that are held then run
  * out by themselves. Calls with the same signals share one AbortSignal.
  *
  * @throws InvalidOptionError
@@ -32,7 +39,8 @@ export function shutdownSignal(options: ShutdownOptions = {}): AbortSignal {
   const known = made.get(key);
   if (known !== undefined) return known;
   const controller = new AbortController();
-  for (const signal of signals) process.on(signal, () => hear(signal, controller));
+  const shutdown: Shutdown = { controller, askedAt: -Infinity };
+  for (const signal of new Set(signals)) process.on(signal, () => hear(signal, shutdown));
   made.set(key, controller.signal);
   return controller.signal;
 }
@@ -42,8 +50,20 @@ export function exitCodeOfSignal(signal: NodeJS.Signals): number {
   return SIGNAL_BASE + constants.signals[signal];
 }
 
-function hear(signal: NodeJS.Signals, controller: AbortController): void {
-  if (controller.signal.aborted) process.exit(exitCodeOfSignal(signal));
+interface Shutdown {
+  readonly controller: AbortController;
+  /** Monotonic. */
+  askedAt: number;
+}
+
+function hear(signal: NodeJS.Signals, shutdown: Shutdown): void {
+  const { controller } = shutdown;
+  const now = systemClock.monotonic();
+  if (controller.signal.aborted) {
+    if (now - shutdown.askedAt > ECHO_MS) process.exit(exitCodeOfSignal(signal));
+    return;
+  }
+  shutdown.askedAt = now;
   controller.abort(new DOMException(`the process got ${signal}`, 'AbortError'));
 }
 

@@ -12,6 +12,13 @@ export function parseDuration(text: string): number {
   return Number(number) * scale;
 }
 
+/** A duration to wait for at the most. */
+export function parseTimeout(text: string): number {
+  const ms = parseDuration(text);
+  if (ms > 0) return ms;
+  throw new InvalidArgumentError('To try without waiting there is --no-wait.');
+}
+
 /** What a process can end with. */
 export function parseExitCode(text: string): number {
   const code = Number(text);

@@ -106,7 +106,7 @@ async function sitOut(lease: Lease, terminal: Terminal): Promise<void> {
 function report({ key, record, mark }: Lease, options: BreakArguments, terminal: Terminal): void {
   const lost = { ...key, holder: record.holder, token: mark?.token.toString() ?? null };
   if (options.output === 'json') {
-    terminal.print(JSON.stringify({ lost, waited: options.force !== true }));
+    terminal.printJson({ lost, waited: options.force !== true });
     return;
   }
   const term = mark === null ? '' : `, term ${mark.token}`;

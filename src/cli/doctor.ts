@@ -56,7 +56,7 @@ async function examine(options: DoctorArguments, { terminal }: Context): Promise
 
 function report(found: readonly Finding[], output: 'table' | 'json', terminal: Terminal): void {
   if (output === 'json') {
-    terminal.print(JSON.stringify(found, null, 2));
+    for (const one of found) terminal.printJson(one);
     return;
   }
   const rows = found.map(({ verdict, check, detail }) => [verdict, check, detail]);

@@ -3,9 +3,9 @@ import { Election, type Leading } from '../index.js';
 import { exitCodeOfSignal } from '../shutdown.js';
 import { parseDuration } from './arguments.js';
 import { Interruption, type Interrupts } from './interrupt.js';
+import type { ChildCommand } from './child-command.js';
 import { Run, addRunOptions, type RunArguments } from './run.js';
 import type { Context } from './terminal.js';
-import type { Work } from './work.js';
 
 interface ElectArguments extends RunArguments {
   readonly drainTimeout: number;
@@ -56,8 +56,8 @@ async function elect(
     drainTimeoutMs: options.drainTimeout,
     recordEvents: options.recordEvents,
     onStartedLeading: async (term) => {
-      const work = run.start(term.fencingToken, () => election.isLeader());
-      const code = await endOf(work, term, run);
+      const child = run.start(term.fencingToken, () => election.isLeader());
+      const code = await endOf(child, term, run);
       // A command that was ended for a loss is not what this program is asked about.
       if (!term.lostSignal.aborted) ends.push(code);
       if (!term.signal.aborted) done.abort();
@@ -71,15 +71,15 @@ async function elect(
 }
 
 /** Runs until it ends by itself, or has to. */
-function endOf(work: Work, { signal, lostSignal }: Leading, run: Run): Promise<number> {
+function endOf(child: ChildCommand, { signal, lostSignal }: Leading, run: Run): Promise<number> {
   const windDown = (): void => {
     // Else the very signal that asked for it was passed on.
-    if (!run.interrupts.asked.aborted) work.signal('SIGTERM');
+    if (!run.interrupts.asked.aborted) child.signal('SIGTERM');
   };
-  const kill = (): void => work.end(run.graceMs);
+  const kill = (): void => child.end(run.graceMs);
   signal.addEventListener('abort', windDown, { once: true });
   lostSignal.addEventListener('abort', kill, { once: true });
-  return work.exited;
+  return child.ended;
 }
 
 function exitCodeOf({ asked }: Interrupts): number {

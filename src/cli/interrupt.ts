@@ -1,5 +1,5 @@
-/** Those that ask a program to end. */
-const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+import { ENDING } from './child-command.js';
+
 /** Those that say something else, which only the command knows. */
 const TELLING = ['SIGUSR1', 'SIGUSR2', 'SIGWINCH'] as const;
 

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { Lock, isSyncError, type LockHandle } from '../index.js';
-import { parseDuration, parseExitCode } from './arguments.js';
+import { parseExitCode, parseTimeout } from './arguments.js';
 import { exitCodes } from './exit-codes.js';
 import type { Interrupts } from './interrupt.js';
 import { Run, addRunOptions, type RunArguments } from './run.js';
@@ -31,8 +31,8 @@ export function lockCommand(context: Context): Command {
     .description('Run a command while holding the lock of that name; then release it.')
     .argument('<name>', 'name of the lock, which is that of its Lease')
     .addOption(
-      new Option('--timeout <duration>', 'give up after so long (default: never)')
-        .argParser(parseDuration)
+      new Option('--timeout <duration>', 'give up after this time (default: never)')
+        .argParser(parseTimeout)
         .conflicts('wait'),
     )
     .option('--no-wait', 'give up at once when somebody holds it')
@@ -68,7 +68,9 @@ async function lock(
   } catch (error) {
     if (!isSyncError(error, 'ERR_ACQUIRE_TIMEOUT')) throw error;
     terminal.tell(error.message);
-    return options.conflictExitCode;
+    // An API server that never said who holds it is no conflict: the exit code of one may mean success to the caller.
+    const isOutage = error.holder === null && isSyncError(error.cause, 'ERR_API_UNREACHABLE');
+    return isOutage ? exitCodes.unavailable : options.conflictExitCode;
   }
 }
 
@@ -82,11 +84,11 @@ function acquire(
 
 /** Runs the command under the lock, and ends it when that is lost. */
 async function endOf(run: Run, handle: LockHandle, terminal: Terminal): Promise<number> {
-  const work = run.start(handle.fencingToken, () => handle.isHeld());
-  const onLoss = (): void => work.end(run.graceMs);
+  const child = run.start(handle.fencingToken, () => handle.isHeld());
+  const onLoss = (): void => child.end(run.graceMs);
   handle.signal.addEventListener('abort', onLoss, { once: true });
   if (!handle.isHeld()) onLoss();
-  const code = await work.exited;
+  const code = await child.ended;
   const { loss } = handle;
   await handle.release();
   if (loss === null) return code;

@@ -6,7 +6,7 @@ import type { Terminal } from './terminal.js';
 const NONE = '-';
 const HEADING = ['NAME', 'STATE', 'HOLDER', 'KIND', 'TOKEN', 'SINCE', 'RENEWED', 'DURATION'];
 
-/** Leases as a table or as JSON; what was told already is not told again. */
+/** Leases as a table, or each as a line of JSON; what was told already is not told again. */
 export class Printer {
   readonly #terminal: Terminal;
   readonly #output: 'table' | 'json';
@@ -21,8 +21,8 @@ export class Printer {
 
   print(all: readonly LeaseStatus[]): void {
     this.#told = new Map(all.map((one) => [keyOf(one), gistOf(one)]));
-    if (this.#output === 'json') this.#terminal.print(JSON.stringify(all, null, 2));
-    else this.#printTable(all, true);
+    if (this.#output === 'table') this.#printTable(all, true);
+    else for (const one of all) this.#terminal.printJson(one);
   }
 
   /** A line for each of which something else than its renewal is new, and for each that is gone. */
@@ -36,7 +36,7 @@ export class Printer {
     const gist = gistOf(one);
     if (this.#told.get(keyOf(one)) === gist) return;
     this.#told.set(keyOf(one), gist);
-    if (this.#output === 'json') this.#terminal.print(JSON.stringify(one));
+    if (this.#output === 'json') this.#terminal.printJson(one);
     else this.#printTable([one], false);
   }
 
@@ -44,8 +44,8 @@ export class Printer {
   printDeletion(key: string): void {
     if (!this.#told.delete(key)) return;
     const [namespace, name] = key.split('/');
-    const deleted = JSON.stringify({ namespace, name, state: 'deleted' });
-    this.#terminal.print(this.#output === 'json' ? deleted : `${key} was deleted`);
+    if (this.#output === 'table') this.#terminal.print(`${key} was deleted`);
+    else this.#terminal.printJson({ namespace, name, state: 'deleted' });
   }
 
   #printTable(all: readonly LeaseStatus[], hasHeading: boolean): void {

@@ -32,11 +32,17 @@ export async function run(
 ): Promise<number> {
   const terminal = new Terminal(stdout, stderr);
   let exitCode = 0;
+  const output = { isJson: false };
   const context = { terminal, end: (code: number) => (exitCode = code) };
   try {
-    await programOf(context, stdout, stderr).parseAsync(argv, { from: 'user' });
+    const program = programOf(context, stdout, stderr);
+    program.hook('preAction', (_, command) => {
+      output.isJson = command.opts<{ readonly output?: string }>().output === 'json';
+    });
+    await program.parseAsync(argv, { from: 'user' });
     return exitCode;
   } catch (error) {
+    if (output.isJson && isSyncError(error)) terminal.printJson({ error });
     return failed(error, terminal);
   }
 }
@@ -66,8 +72,23 @@ function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-/** What the library advises for a missing configuration is for programs. */
+/** Options of the library, as they are called here. */
+const FLAGS: Readonly<Record<string, string>> = {
+  leaseDurationMs: '--lease-duration',
+  renewIntervalMs: '--renew-interval',
+  marginMs: '--margin',
+  drainTimeoutMs: '--drain-timeout',
+  timeoutMs: '--timeout',
+  identity: '--identity',
+  namespace: '--namespace',
+  context: '--context',
+};
+
+/** The library speaks of its options, and what it advises for a missing configuration is for programs. */
 function wordsOf(error: SyncError): string {
+  if (isSyncError(error, 'ERR_INVALID_OPTION')) {
+    return error.message.replace(/\b[a-z]+(?:[A-Z][a-z]+)*\b/g, (word) => FLAGS[word] ?? word);
+  }
   if (!isSyncError(error, 'ERR_NO_CLUSTER_CONFIG')) return error.message;
   const looked = error.looked.join(', ');
   return `no cluster configuration that can be used; looked at: ${looked}. --kubeconfig names one`;

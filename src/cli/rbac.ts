@@ -30,10 +30,10 @@ export function rbacCommand(context: Context): Command {
     const manifests = manifestsOf(options);
     if (options.output === 'json') {
       const list = { apiVersion: 'v1', kind: 'List', items: manifests };
-      context.terminal.print(JSON.stringify(list, null, 2));
+      context.terminal.printText(JSON.stringify(list, null, 2));
       return;
     }
     const { dumpYaml } = await import('@kubernetes/client-node');
-    context.terminal.print(manifests.map((one) => dumpYaml(one).trimEnd()).join('\n---\n'));
+    context.terminal.printText(manifests.map((one) => dumpYaml(one).trimEnd()).join('\n---\n'));
   });
 }

@@ -5,13 +5,14 @@ import { addClusterOptions, openCluster, type Cluster, type ClusterOptions } fro
 import { environmentOf } from './environment.js';
 import { Interrupts } from './interrupt.js';
 import type { Terminal } from './terminal.js';
-import { addTimingOptions, timingsOf, type TimingOptions } from './timings.js';
-import { Work } from './work.js';
+import { addTimingOptions, timingsOf, type TimingOptions, type Timings } from './timings.js';
+import { ChildCommand } from './child-command.js';
 
 /** Of every command that runs another one under a lease. */
 export interface RunArguments extends ClusterOptions, TimingOptions {
   readonly identity?: string;
   readonly verbose?: true;
+  readonly foreground?: true;
 }
 
 /** @param of who goes by the identity; `remarks`: what is told with --verbose */
@@ -19,6 +20,7 @@ export function addRunOptions(command: Command, of: string, remarks: string): Co
   command
     .argument('<command...>', 'after --: what to run, with its arguments')
     .option('--identity <name>', `shown as the ${of} (default: POD_NAME, or host name and random)`)
+    .option('--foreground', 'leave the command at the terminal: no process group of its own')
     .option('-v, --verbose', remarks);
   return addTimingOptions(addClusterOptions(command));
 }
@@ -28,7 +30,7 @@ interface Parts {
   readonly command: readonly string[];
   readonly options: RunArguments;
   readonly terminal: Terminal;
-  readonly timings: ReturnType<typeof timingsOf>;
+  readonly timings: Timings;
   readonly interrupts: Interrupts;
   readonly cluster: Cluster;
 }
@@ -37,6 +39,7 @@ interface Parts {
 export class Run implements AsyncDisposable {
   readonly #parts: Parts;
   readonly #belief: Belief;
+  #child: ChildCommand | undefined;
 
   /** @throws NoClusterConfigError, InvalidOptionError */
   static async open(
@@ -66,8 +69,8 @@ export class Run implements AsyncDisposable {
     return this.#parts.cluster.client;
   }
 
-  get timings(): Parts['timings'] {
-    return this.#parts.timings;
+  get timings(): Timings['lease'] {
+    return this.#parts.timings.lease;
   }
 
   get interrupts(): Interrupts {
@@ -82,7 +85,7 @@ export class Run implements AsyncDisposable {
 
   /** What is left of the time between SIGTERM and SIGKILL. */
   get graceMs(): number {
-    return this.#parts.options.killAfter - this.#belief.overMs;
+    return this.#parts.timings.killAfterMs - this.#belief.overMs;
   }
 
   /** Told with --verbose only. */
@@ -92,18 +95,23 @@ export class Run implements AsyncDisposable {
   }
 
   /** Starts the command for a term. It gets the signals of this process from now on. */
-  start(token: bigint, isHeld: () => boolean): Work {
-    const { name, command, terminal, interrupts, cluster } = this.#parts;
-    const work = new Work({ command, environment: environmentOf(cluster, name, token) }, terminal);
+  start(token: bigint, isHeld: () => boolean): ChildCommand {
+    const { name, command, options, terminal, interrupts, cluster } = this.#parts;
+    const environment = environmentOf(cluster, name, token);
+    const foreground = options.foreground === true;
+    const child = new ChildCommand({ command, environment, foreground }, terminal);
+    this.#child = child;
     interrupts.passOnTo((signal) => {
       // What was stopped goes on only under the lease.
-      if (signal !== 'SIGCONT' || isHeld()) work.signal(signal);
+      if (signal !== 'SIGCONT' || isHeld()) child.signal(signal);
     });
-    return work;
+    return child;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.client.close();
+    // Signals are taken care of for as long as there is a command that they may be about.
+    await this.#child?.ended;
     this.#belief[Symbol.dispose]();
     this.interrupts[Symbol.dispose]();
   }

@@ -17,12 +17,22 @@ export class Terminal {
 
   /** A line of the result. */
   print(line: string): void {
-    this.#stdout.write(`${line}\n`);
+    this.#stdout.write(`${escaped(line)}\n`);
+  }
+
+  /** A text of several lines that this program made: manifests, JSON. */
+  printText(text: string): void {
+    for (const line of text.split('\n')) this.print(line);
+  }
+
+  /** One object of the result, for other programs: a line of JSON. */
+  printJson(value: unknown): void {
+    this.print(JSON.stringify(value));
   }
 
   /** A line for whoever watches. */
   tell(line: string): void {
-    this.#stderr.write(`${NAME}: ${line}\n`);
+    this.#stderr.write(`${NAME}: ${escaped(line)}\n`);
   }
 
   /** A matter that works and deserves a look. */
@@ -35,4 +45,17 @@ export class Terminal {
 export interface Context {
   readonly terminal: Terminal;
   end(exitCode: number): void;
+}
+
+/**
+ * Names and messages come from the cluster: anyone who may write one Lease would otherwise write to the terminal of
+ * whoever looks at it. Control characters, and those that turn the direction of text around, are shown as escapes.
+ */
+const UNPRINTABLE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029\ufeff]/gu;
+
+function escaped(line: string): string {
+  return line.replace(UNPRINTABLE, (character) => {
+    const code = character.charCodeAt(0).toString(16);
+    return code.length <= 2 ? `\\x${code.padStart(2, '0')}` : `\\u${code.padStart(4, '0')}`;
+  });
 }

@@ -11,9 +11,10 @@ const house: House = {
   callbacks: { files: ['src/callbacks.ts'], imports: [] },
   options: { files: ['src/options.ts'], imports: ['errors'] },
   names: { files: ['src/lease-name.ts'], imports: ['errors', 'options'] },
-  shutdown: { files: ['src/shutdown.ts'], imports: ['errors', 'options'] },
+
   record: { files: ['src/lease/record.ts'], imports: [] },
   clock: { files: ['src/lease/clock.ts', 'src/lease/elapsed-time.ts'], imports: [] },
+  shutdown: { files: ['src/shutdown.ts'], imports: ['errors', 'options', 'clock'] },
   wait: { files: ['src/lease/wait.ts'], imports: ['clock'] },
   protocol: { files: ['src/lease/protocol/'], imports: ['errors', 'record', 'clock'] },
   store: { files: ['src/lease/store.ts'], imports: ['errors', 'record'] },

@@ -66,6 +66,16 @@ export class Child {
     if (!hasSaid()) throw new Error(`ended without ${String(word)}: ${this.#stderr}`);
   }
 
+  /** Nothing reads what it prints any more. */
+  closeStdout(): void {
+    this.#process.stdout?.destroy();
+  }
+
+  /** Nothing reads what it tells any more. */
+  closeStderr(): void {
+    this.#process.stderr?.destroy();
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#process.kill(signal);
   }
