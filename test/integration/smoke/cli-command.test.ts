@@ -44,7 +44,7 @@ describe('a command that is a wrapper', () => {
   it.each(['lock', 'elect'])(
     'under %s keeps the lease until what it started has wound down, though it dies at once itself',
     async (command) => {
-      await using cli = new Cli(kubeConfigFile);
+      await using cli = await Cli.open(kubeConfigFile);
       const file = join(folder, `${command}.log`);
       const work = [
         `trap 'echo asked >> ${file}; sleep 1; echo done >> ${file}; exit' TERM`,
@@ -63,7 +63,7 @@ describe('a command that is a wrapper', () => {
   it(
     'that ends by itself ends the lease, whatever it leaves in the background',
     async () => {
-      await using cli = new Cli(kubeConfigFile);
+      await using cli = await Cli.open(kubeConfigFile);
       const leaves = shell('sleep 30 >/dev/null 2>&1 & echo $!');
       const { code, stdout } = await cli.run('lock', 'leaves', ...leaves);
       expect(code).toBe(0);
@@ -77,7 +77,7 @@ describe('a command that is a wrapper', () => {
   it(
     'is asked to end once, however often the command line is asked',
     async () => {
-      await using cli = new Cli(kubeConfigFile);
+      await using cli = await Cli.open(kubeConfigFile);
       const trap = `trap 'echo asked; sleep 1; echo done; exit' TERM; echo in; while :; do sleep 0.1; done`;
       const child = cli.start('lock', 'once', ...shell(trap));
       await child.said('in');
@@ -94,7 +94,7 @@ describe('a command whose command line dies', () => {
   it(
     'is killed with all that it started when the command line was killed',
     async () => {
-      await using cli = new Cli(kubeConfigFile);
+      await using cli = await Cli.open(kubeConfigFile);
       const holder = cli.start('lock', 'killed', ...shell('sleep 60 & echo $$ $! in; wait'));
       await holder.said('in');
       const pids = holder.stdout.split(' ').slice(0, 2).map(Number);
@@ -108,7 +108,7 @@ describe('a command whose command line dies', () => {
   it(
     'runs on under its lease when nobody reads what the command line tells',
     async () => {
-      await using cli = new Cli(kubeConfigFile);
+      await using cli = await Cli.open(kubeConfigFile);
       const holder = cli.start('lock', 'unread', ...shell('echo in; exec sleep 60'));
       await holder.said('in');
       holder.closeStderr();
@@ -131,7 +131,7 @@ describe('what the command line says', () => {
   it(
     'ends quietly when its reader has enough',
     async () => {
-      await using cli = new Cli(kubeConfigFile);
+      await using cli = await Cli.open(kubeConfigFile);
       for (const args of [['status'], ['rbac'], ['--help']]) {
         const child = cli.start(...args);
         child.closeStdout();
@@ -144,7 +144,7 @@ describe('what the command line says', () => {
   it(
     'shows what comes from the cluster without letting it speak to the terminal',
     async () => {
-      await using cli = new Cli(kubeConfigFile);
+      await using cli = await Cli.open(kubeConfigFile);
       const holderIdentity = '\u001b]0;title\u0007\u001b[2Jx\u202ey\nz';
       api.leases.create({
         metadata: { name: 'escape', namespace: 'foreign' },
@@ -162,7 +162,7 @@ describe('what the command line says', () => {
   it(
     'is one JSON object a line, errors included',
     async () => {
-      await using cli = new Cli(kubeConfigFile);
+      await using cli = await Cli.open(kubeConfigFile);
       const status = await cli.run('status', '-n', 'foreign', '-o', 'json');
       const doctor = await cli.run('doctor', '--read-only', '-o', 'json');
       const failed = await cli.run('doctor', '--kubeconfig', '/nowhere', '-o', 'json');
@@ -180,7 +180,7 @@ describe('what the command line says', () => {
   it(
     'names flags, and what to use instead of a wait of no length',
     async () => {
-      await using cli = new Cli(kubeConfigFile);
+      await using cli = await Cli.open(kubeConfigFile);
       const short = await cli.run('lock', 'x', '--renew-interval', '10s', '--', 'true');
       expect(short.code).toBe(64);
       expect(short.stderr).toContain('--renew-interval: must leave room for a missed renewal');
@@ -199,7 +199,7 @@ describe('what the command line says', () => {
       const server = await startLeaseServer();
       writeFileSync(nowhere, server.kubeConfigYaml());
       await server.close();
-      await using cli = new Cli(nowhere);
+      await using cli = await Cli.open(nowhere);
       const args = ['lock', 'x', '--timeout', '1s', '--conflict-exit-code', '0', '--', 'true'];
       expect(await cli.run(...args)).toMatchObject({ code: 69 });
     },
@@ -211,7 +211,7 @@ describe('--foreground', () => {
   it(
     'leaves the command in the process group of the command line',
     async () => {
-      await using cli = new Cli(kubeConfigFile);
+      await using cli = await Cli.open(kubeConfigFile);
       const groups = shell('ps -o pgid= -p $$; ps -o pgid= -p $PPID');
       const apart = await cli.run('lock', 'group', ...groups);
       const together = await cli.run('lock', 'group', '--foreground', ...groups);
