@@ -20,7 +20,7 @@ import {
 import { everyOrder } from './interleavings.js';
 import type { Part } from './interleavings.js';
 import { Postgres, findPostgres } from '../../tools/harness/postgres.js';
-import { Stage } from './stage.js';
+import { ExampleServer } from './example-server.js';
 
 jest.setTimeout(60_000);
 
@@ -181,8 +181,8 @@ describeReal('real PostgreSQL, two sessions', () => {
   });
 
   it('is what DATABASE_URL names for the program', async () => {
-    await using stage = await Stage.open();
-    const { code, stdout } = await stage.run('postgres/main.ts', { DATABASE_URL: server?.url })
+    await using examples = await ExampleServer.open();
+    const { code, stdout } = await examples.run('postgres/main.ts', { DATABASE_URL: server?.url })
       .exited;
     expect([code, stdout]).toEqual([
       0,

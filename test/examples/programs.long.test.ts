@@ -1,29 +1,29 @@
 // The examples that are programs: what they print, how they end, and what they leave behind.
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { until } from '../support/promises.js';
-import { Stage, portOf } from './stage.js';
+import { ExampleServer, portOf } from './example-server.js';
 
 jest.setTimeout(60_000);
 
-let stage: Stage;
+let server: ExampleServer;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  server = await ExampleServer.open();
 });
 
-afterEach(() => stage.clear());
+afterEach(() => server.clear());
 
-afterAll(() => stage[Symbol.asyncDispose]());
+afterAll(() => server[Symbol.asyncDispose]());
 
 /** Somebody else's lease, fresh. */
 function occupy(name: string, holderIdentity: string): void {
   const now = new Date().toISOString().replace('Z', '000Z');
   const times = { acquireTime: now, renewTime: now };
   const spec = { holderIdentity, leaseDurationSeconds: 15, leaseTransitions: 1, ...times };
-  if (stage.api.leases.get('default', name) === undefined) {
-    stage.api.leases.create({ metadata: { name }, spec });
+  if (server.api.leases.get('default', name) === undefined) {
+    server.api.leases.create({ metadata: { name }, spec });
   } else {
-    stage.api.leases.edit('default', name, (lease) => Object.assign(lease.spec, spec));
+    server.api.leases.edit('default', name, (lease) => Object.assign(lease.spec, spec));
   }
 }
 
@@ -31,8 +31,8 @@ function occupy(name: string, holderIdentity: string): void {
 describe('lock.ts', () => {
   it('does the job in two processes one after the other, with a greater token', async () => {
     const exits = await Promise.all([
-      stage.run('lock.ts', { PAGE_MS: '20' }).exited,
-      stage.run('lock.ts', { PAGE_MS: '20' }).exited,
+      server.run('lock.ts', { PAGE_MS: '20' }).exited,
+      server.run('lock.ts', { PAGE_MS: '20' }).exited,
     ]);
     expect(exits.map(({ code, stderr }) => [code, stderr])).toEqual([
       [0, ''],
@@ -41,41 +41,41 @@ describe('lock.ts', () => {
     const tokens = exits.map(({ stdout }) => new Set(stdout.match(/token \d+/g)));
     expect(tokens.map(({ size }) => size)).toEqual([1, 1]);
     expect(new Set(tokens.flatMap((own) => [...own])).size).toBe(2);
-    expect(stage.holder('nightly-report')).toBe('');
+    expect(server.holder('nightly-report')).toBe('');
   });
 
   it('stops in the middle on SIGTERM, releases, and does not count as completed', async () => {
-    const child = stage.run('lock.ts', { PAGES: '1000', PAGE_MS: '20' });
+    const child = server.run('lock.ts', { PAGES: '1000', PAGE_MS: '20' });
     await child.said('page 1');
     const { code, stdout, stderr } = await child.stop();
     expect([code, stderr.trim()]).toEqual([143, 'stopped before the end']);
     expect(stdout).not.toContain('done');
-    expect(stage.holder('nightly-report')).toBe('');
+    expect(server.holder('nightly-report')).toBe('');
   });
 
   it('fails when the lock is lost in the middle, and says so', async () => {
-    const child = stage.run('lock.ts', { PAGES: '1000', PAGE_MS: '20' });
+    const child = server.run('lock.ts', { PAGES: '1000', PAGE_MS: '20' });
     await child.said('page 1');
     occupy('nightly-report', 'operator');
     const { code, stderr } = await child.exited;
     expect([code, stderr]).toEqual([1, expect.stringContaining('ERR_LOCK_LOST')]);
-    expect(stage.holder('nightly-report')).toBe('operator');
+    expect(server.holder('nightly-report')).toBe('operator');
   });
 
   it('gives up when its turn does not come, with a code for another try', async () => {
     occupy('nightly-report', 'operator');
-    const { code, stderr, stdout } = await stage.run('lock.ts', { WAIT_MS: '500' }).exited;
+    const { code, stderr, stdout } = await server.run('lock.ts', { WAIT_MS: '500' }).exited;
     expect([code, stdout]).toEqual([75, '']);
     expect(stderr).toContain('lock nightly-report not acquired within');
   });
 
   it('ends at once when it is stopped while it waits', async () => {
-    const looks = (): number => stage.api.requests.count({ verb: 'get', name: 'nightly-report' });
+    const looks = (): number => server.api.requests.count({ verb: 'get', name: 'nightly-report' });
     const before = looks();
-    const child = stage.run('lock.ts');
+    const child = server.run('lock.ts');
     await until('a waiter', () => looks() > before, 40_000);
     const { code, stdout } = await child.stop();
-    expect([code, stdout, stage.holder('nightly-report')]).toEqual([143, '', 'operator']);
+    expect([code, stdout, server.holder('nightly-report')]).toEqual([143, '', 'operator']);
   });
 });
 
@@ -86,9 +86,9 @@ async function ask(port: number, path: string): Promise<unknown> {
 
 describe('election.ts', () => {
   it('leads in one process; on SIGTERM it ends its batch and hands over', async () => {
-    const a = stage.run('election.ts', { POD_NAME: 'a', BATCH_MS: '300' });
+    const a = server.run('election.ts', { POD_NAME: 'a', BATCH_MS: '300' });
     await a.said('batch with token');
-    const b = stage.run('election.ts', { POD_NAME: 'b', BATCH_MS: '300' });
+    const b = server.run('election.ts', { POD_NAME: 'b', BATCH_MS: '300' });
     await b.said('leader: a');
     const tokenOf = (text: string): string => /token (\d+)/.exec(text)?.[1] ?? '';
     const tokenOfA = tokenOf(a.stdout);
@@ -107,11 +107,11 @@ describe('election.ts', () => {
     await b.said('batch with token');
     expect(BigInt(tokenOf(b.stdout))).toBeGreaterThan(BigInt(tokenOfA));
     expect((await b.stop()).code).toBe(0);
-    expect(stage.holder('payments')).toBe('');
+    expect(server.holder('payments')).toBe('');
   });
 
   it('drops a batch that takes too long to end, and lets the lease run out', async () => {
-    const child = stage.run('election.ts', {
+    const child = server.run('election.ts', {
       POD_NAME: 'slow',
       BATCH_MS: '60000',
       DRAIN_MS: '200',
@@ -120,24 +120,24 @@ describe('election.ts', () => {
     const { code, stdout } = await child.stop();
     expect([code, stdout]).toEqual([0, expect.stringContaining('stopped: aborted')]);
     expect(stdout).not.toContain('settled');
-    expect(stage.holder('payments')).toBe('slow');
-    stage.api.leases.delete('default', 'payments');
+    expect(server.holder('payments')).toBe('slow');
+    server.api.leases.delete('default', 'payments');
   });
 
   it('ends a process whose work goes on without authority', async () => {
     // The same example with a batch that does not listen.
     const env = { POD_NAME: 'deaf', BATCH_MS: '60000', GRACE_MS: '200' };
-    const child = await stage.runChanged('election.ts', '{ signal: lostSignal }', '{}', env);
+    const child = await server.runChanged('election.ts', '{ signal: lostSignal }', '{}', env);
     await child.said('batch with token');
-    stage.api.leases.delete('default', 'payments');
+    server.api.leases.delete('default', 'payments');
     const { code, stdout, stderr } = await child.exited;
     expect([code, stdout]).toEqual([70, expect.stringContaining('stopped: lost')]);
     expect(stderr).toContain('the work goes on without authority');
   });
 
   it('fails with the rule that is missing', async () => {
-    const refusal = stage.api.faults.forbid({ verb: 'update' });
-    const { code, stderr } = await stage.run('election.ts').exited;
+    const refusal = server.api.faults.forbid({ verb: 'update' });
+    const { code, stderr } = await server.run('election.ts').exited;
     refusal.remove();
     expect([code, stderr]).toEqual([1, expect.stringContaining('ForbiddenError')]);
     expect(stderr).toContain('update');
@@ -146,7 +146,7 @@ describe('election.ts', () => {
 
 describe('observe.ts', () => {
   it('sends writes to the leader, and elsewhere as soon as that changes', async () => {
-    const child = stage.run('observe.ts', { LEADER_URL: 'http://{identity}.test' });
+    const child = server.run('observe.ts', { LEADER_URL: 'http://{identity}.test' });
     const port = await portOf(child);
     await child.said('leader: nobody');
     expect(await ask(port, '/pay')).toEqual([503, 'there is no leader now\n']);
@@ -160,6 +160,6 @@ describe('observe.ts', () => {
       expect(response.headers.get('location')).toBe(`http://${identity}.test/pay?a=b`);
     }
     const { code, stderr } = await child.stop();
-    expect([code, stderr, stage.holder('payments')]).toEqual([0, '', 'pod-2']);
+    expect([code, stderr, server.holder('payments')]).toEqual([0, '', 'pod-2']);
   });
 });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Child } from '../support/child.js';
 import { brokenLinks, readPage } from '../../tools/docs/markdown.js';
 import { root } from '../../tools/docs/source.js';
-import { Programs } from './stage.js';
+import { Programs } from './example-server.js';
 
 const page = readFileSync(join(root, 'examples/README.md'), 'utf8');
 

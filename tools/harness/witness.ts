@@ -54,7 +54,11 @@ export class Witness {
    * @param pool ends the process
    * @param puts whether it looks at raw PUTs to the API server, too: not where a test freezes it
    */
-  static async start(pool: WorkerPool, cluster: Cluster, { puts = true } = {}): Promise<Witness> {
+  static async start(
+    pool: WorkerPool,
+    cluster: Pick<Cluster, 'kubeConfigFile' | 'leases'>,
+    { puts = true } = {},
+  ): Promise<Witness> {
     const settings: WitnessSettings = puts ? { leases: cluster.leases } : {};
     return new Witness(await pool.spawn<WitnessCalls>('witness', cluster, settings));
   }
@@ -85,6 +89,11 @@ export class Witness {
       default:
         throw new Error(`${took}, and the machine stalled for ${ms(stalled)} only`);
     }
+  }
+
+  /** Starts one that looks at no API server. */
+  static async ofMachine(pool: WorkerPool): Promise<Witness> {
+    return Witness.start(pool, { kubeConfigFile: '', leases: '' }, { puts: false });
   }
 
   /** Counts a bound as held that was judged elsewhere. */

@@ -26,14 +26,14 @@ async function inFolder(work: (beats: string) => Promise<void>): Promise<void> {
   await work(join(folder, 'beats')).finally(() => rm(folder, { recursive: true }));
 }
 
-/**
- * A command that ignores SIGTERM and notes the time again and again; by a process that it starts, which outlives a
- * parent that is killed alone.
- */
-function beating(file: string): readonly string[] {
-  return shell(
-    `trap '' TERM; (while :; do date +%s%3N >> ${file}; sleep 0.02; done) & echo in; wait; wait`,
-  );
+/** A command that notes the time again and again, by a process that outlives a parent which is killed alone. */
+function beating(file: string): string {
+  return `(while :; do date +%s%3N >> ${file}; sleep 0.02; done) & echo in; wait; wait`;
+}
+
+/** The same, but it ignores SIGTERM. */
+function stubborn(file: string): readonly string[] {
+  return shell(`trap '' TERM; ${beating(file)}`);
 }
 
 /** In milliseconds since the epoch; 0 before the first. */
@@ -73,7 +73,7 @@ async function cutOff({ cluster, witness }: TestBed): Promise<void> {
   await using cable = await Cable.to(cluster.server);
   await using cli = await Cli.open(await cable.rewire(cluster.kubeConfigFile, cluster.server));
   await inFolder(async (beats) => {
-    const holder = cli.start('lock', 'stubborn', ...SHORT, ...beating(beats));
+    const holder = cli.start('lock', 'stubborn', ...SHORT, ...stubborn(beats));
     await holder.said('in');
     await renewedAt(cluster, 'stubborn');
     cable.cut();
@@ -96,7 +96,7 @@ async function wakeUpLate({ cluster, witness }: TestBed): Promise<void> {
   await using cli = await Cli.open(cluster.kubeConfigFile);
   const long = ['--lease-duration', '10s', '--margin', '4s', '--kill-after', '3500ms'];
   await inFolder(async (beats) => {
-    const holder = cli.start('lock', 'late', ...long, ...beating(beats));
+    const holder = cli.start('lock', 'late', ...long, ...stubborn(beats));
     await holder.said('in');
     // The command goes on meanwhile: nothing tells a process that it is to be stopped.
     holder.signal('SIGSTOP');
@@ -112,7 +112,13 @@ async function wakeUpLate({ cluster, witness }: TestBed): Promise<void> {
 async function stopAndGoOn({ cluster }: TestBed): Promise<void> {
   await using cli = await Cli.open(cluster.kubeConfigFile);
   await inFolder(async (beats) => {
-    const holder = cli.start('lock', 'stopped', '--lease-duration', '60s', ...beating(beats));
+    const holder = cli.start(
+      'lock',
+      'stopped',
+      '--lease-duration',
+      '60s',
+      ...shell(beating(beats)),
+    );
     await holder.said('in');
     holder.signal('SIGTSTP');
     const stoppedAt = await whenQuiet(beats);
@@ -124,7 +130,7 @@ async function stopAndGoOn({ cluster }: TestBed): Promise<void> {
 async function stopForTooLong({ cluster }: TestBed): Promise<void> {
   await using cli = await Cli.open(cluster.kubeConfigFile);
   await inFolder(async (beats) => {
-    const holder = cli.start('lock', 'paused', ...SHORT, ...beating(beats));
+    const holder = cli.start('lock', 'paused', ...SHORT, ...stubborn(beats));
     await holder.said('in');
     holder.signal('SIGTSTP');
     await sleep(LEASE_MS + 500);

@@ -23,6 +23,9 @@ function programs(): Promise<string> {
   return folder;
 }
 
+/** Where a worker finds its API server. */
+type Target = Pick<Cluster, 'kubeConfigFile'>;
+
 export interface Exit {
   readonly code: number | null;
   readonly signal: string | null;
@@ -122,7 +125,7 @@ export class Worker<C extends Calls> {
   }
 }
 
-async function launch(program: string, cluster: Cluster, settings: object): Promise<ChildProcess> {
+async function launch(program: string, cluster: Target, settings: object): Promise<ChildProcess> {
   const file = join(await programs(), `${program}.js`);
   return spawn(process.execPath, [file, JSON.stringify(settings)], {
     env: { ...process.env, KUBECONFIG: cluster.kubeConfigFile, NODE_OPTIONS: '' },
@@ -139,14 +142,14 @@ export class WorkerPool {
   /** Starts `program.ts` of this folder, which finds the cluster as any service does: KUBECONFIG. */
   async spawn<C extends Calls>(
     program: string,
-    cluster: Cluster,
+    cluster: Target,
     settings: object = {},
   ): Promise<Worker<C>> {
     return this.adopt(new Worker<C>(await launch(program, cluster, settings))).ready();
   }
 
   /** Runs a program that ends by itself, in time; resolves with what it wrote to standard output. */
-  async run(program: string, cluster: Cluster, settings: object, limitMs: number): Promise<string> {
+  async run(program: string, cluster: Target, settings: object, limitMs: number): Promise<string> {
     const child = await launch(program, cluster, settings);
     const worker = this.adopt(new Worker<Calls>(child));
     let output = '';

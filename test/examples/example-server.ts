@@ -10,12 +10,12 @@ import { root } from '../../tools/docs/source.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** A free port, and nothing of the surroundings that the examples would heed. */
+/** A free port, and no variable of the surroundings that the examples read. */
 const base: Env = { NODE_OPTIONS: '', PORT: '0', POD_NAME: undefined, DATABASE_URL: undefined };
 
 /** Programs that run in the repository's folder, until `end()` at the latest. */
 export class Programs {
-  /** Leads to the server of whoever made this. */
+  /** Names the API server of the programs. */
   readonly kubeConfigFile: string;
   readonly #children: Child[] = [];
 
@@ -43,7 +43,7 @@ export class Programs {
 }
 
 /** The examples on an embedded server of their own. */
-export class Stage implements AsyncDisposable {
+export class ExampleServer implements AsyncDisposable {
   readonly api: LeaseServer;
   readonly #folder: string;
   readonly #programs: Programs;
@@ -54,10 +54,13 @@ export class Stage implements AsyncDisposable {
     this.#programs = new Programs(join(folder, 'kubeconfig'));
   }
 
-  static async open(): Promise<Stage> {
-    const stage = new Stage(await startLeaseServer(), await mkdtemp(join(tmpdir(), 'stage-')));
-    await writeFile(stage.#programs.kubeConfigFile, stage.api.kubeConfigYaml());
-    return stage;
+  static async open(): Promise<ExampleServer> {
+    const server = new ExampleServer(
+      await startLeaseServer(),
+      await mkdtemp(join(tmpdir(), 'examples-')),
+    );
+    await writeFile(server.#programs.kubeConfigFile, server.api.kubeConfigYaml());
+    return server;
   }
 
   /** Runs a file of `examples/`. */
