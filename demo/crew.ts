@@ -14,6 +14,8 @@ export interface Member {
 
 type Listener = (member: Member, report: Report) => void;
 
+/** A wait that takes longer is in vain, also on a machine that does much else. */
+const WAIT_LIMIT_MS = 120_000;
 /** So much of what a process wrote to standard error is shown when it fails. */
 const WORDS = 2_000;
 
@@ -83,7 +85,7 @@ export class Crew {
     members: readonly Member[],
     type: T,
     what: string,
-    limitMs = 30_000,
+    limitMs = WAIT_LIMIT_MS,
     fits: (report: ReportOf<T>) => boolean = () => true,
   ): Promise<ReportOf<T> & { readonly by: Member }> {
     const { signal } = this.#abort;

@@ -105,6 +105,7 @@ export async function expectTable(
       for (const what of late) table.set(what, true);
     } else witness.hold();
     witness.close();
+    if (table.get('the demo gets to its end') === false) throw new Error(exit.stdout);
     expect([...table]).toEqual(expected);
     const isAsExpected = late.length === 0 && expected.every(([, isMet]) => isMet);
     expect(exit.code).toBe(isAsExpected ? 0 : 1);

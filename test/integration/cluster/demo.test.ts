@@ -24,7 +24,7 @@ describe('npm start', () => {
     'ends all its processes on %s',
     async (_, signal, moment, left, code) => {
       const { child, group, exited } = await demo();
-      await child.said(moment, 60_000);
+      await child.said(moment);
       // To all of them, as a terminal does it.
       process.kill(-group, signal);
       const exit = await exited;
@@ -40,7 +40,7 @@ describe('npm start', () => {
     'ends all its processes when one of them fails, and says so',
     async () => {
       const { child, exited } = await demo();
-      await child.said('waits: it sees', 60_000);
+      await child.said('waits: it sees');
       process.kill(child.findPid(/processes (\d+),/), 'SIGKILL');
       const { code, stdout } = await exited;
       expect(stdout).toContain('The demo cannot go on: pod-a ended by itself (SIGKILL)');

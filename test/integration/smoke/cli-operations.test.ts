@@ -130,7 +130,8 @@ describeEachCluster('metaparticle-sync break', (cluster) => {
       expect(stdout).toContain(`"me" lost it, term ${token}`);
       const after = await next;
       const waitedMs = (await acquiredAt(cluster(), 'broken')) - takenAt;
-      expect(waitedMs).toBeGreaterThanOrEqual(QUICK.leaseDurationMs);
+      // A record's time is at least a second after the one that it replaced, so it may be ahead by that.
+      expect(waitedMs).toBeGreaterThanOrEqual(QUICK.leaseDurationMs - 1_000);
       expect(after.fencingToken).toBeGreaterThan(held.fencingToken + 1n);
       await after.release();
       const nobody = await cli.run('break', 'broken', '--if-token', token);

@@ -49,7 +49,7 @@ export type ClientGoEvent =
   | 'create'
   | 'update';
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 60_000;
 const WORDS = 4_000;
 
 export class ClientGoCandidate {

@@ -9,9 +9,10 @@ import { promisify } from 'node:util';
 import type { Cluster } from '../cluster.js';
 import type { Answer, Calls, Request } from './serve.js';
 
-const START_LIMIT_MS = 30_000;
-const CALL_LIMIT_MS = 30_000;
-/** So much of what a worker wrote is shown when it fails. */
+/** A worker that takes longer hangs: no machine is that slow. */
+const START_LIMIT_MS = 120_000;
+const CALL_LIMIT_MS = 120_000;
+/** How much of what a worker wrote is shown when it fails. */
 const WORDS = 4_000;
 
 let folder: Promise<string> | undefined;
