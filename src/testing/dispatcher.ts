@@ -34,6 +34,8 @@ export interface Parts {
   /** From 0 to 1. */
   readonly random: () => number;
   readonly bookmarkIntervalMs: number;
+  /** How many changes the state is behind that a watch begins with. */
+  readonly watchLag: () => number;
   readonly log: (line: string) => void;
 }
 
@@ -163,7 +165,8 @@ export class Dispatcher {
 
   async #watch(call: Call, plan: Plan): Promise<void> {
     const { request, responder, write } = call;
-    const { store, faults, watches, gate, timers, random, bookmarkIntervalMs } = this.#parts;
+    const { store, faults, watches, gate, timers, random } = this.#parts;
+    const { bookmarkIntervalMs, watchLag } = this.#parts;
     await timers.sleep(plan.responseMs);
     await gate.pass();
     if (responder.isGone) return;
@@ -179,7 +182,7 @@ export class Dispatcher {
       watches.add(watch, responder);
       sendHead(responder, this.#date(plan.skewMs));
       faults.admitWatch(watch);
-      watch.start(store, options, bookmarkIntervalMs);
+      watch.start(store, options, bookmarkIntervalMs, watchLag());
       return { code: 200, body: '' };
     });
     call.entry.status = refused.code;

@@ -45,7 +45,7 @@ type ExchangeResult =
 type StreamResult = { readonly kind: 'ended' } | Broken | ({ readonly kind: 'refused' } & Answered);
 
 /** The client's side of one request. The last call is `ended` or `broken`. */
-interface Sender {
+export interface Sender {
   begun(status: number, headers: Headers): void;
   chunk(text: string): void;
   ended(): void;
@@ -54,12 +54,12 @@ interface Sender {
 
 /** The way to one server. A connection is only a number here: how many of a group wait for their next request. */
 export class MemoryWire {
-  readonly #serve: (incoming: Incoming, responder: Responder) => void;
+  readonly #serve: (incoming: Incoming, responder: MemoryResponder) => void;
   readonly #open = new Set<MemoryResponder>();
   readonly #idle = new WeakMap<AbortSignal, number>();
   #isClosed = false;
 
-  constructor(serve: (incoming: Incoming, responder: Responder) => void) {
+  constructor(serve: (incoming: Incoming, responder: MemoryResponder) => void) {
     this.#serve = serve;
   }
 
@@ -154,7 +154,7 @@ export class MemoryWire {
 }
 
 /** The server's side of one request. The client receives each part in a microtask of its own, in order. */
-class MemoryResponder implements Responder {
+export class MemoryResponder implements Responder {
   /** The server has received the request. */
   wasServed = false;
   readonly #sender: Sender;
@@ -199,12 +199,17 @@ class MemoryResponder implements Responder {
   }
 
   destroy(): void {
-    this.reset();
+    this.fail('ECONNRESET');
   }
 
   reset(): void {
+    this.fail('ECONNRESET');
+  }
+
+  /** Breaks the connection with an error of the network, such as `ECONNREFUSED`. */
+  fail(code: string): void {
     if (this.#isClosed) return;
-    this.#deliver(() => this.#sender.broken(networkError('ECONNRESET')));
+    this.#deliver(() => this.#sender.broken(networkError(code)));
     this.#close();
   }
 

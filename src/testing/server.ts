@@ -15,6 +15,7 @@ import { Outsider } from './outsider.js';
 import { Requests } from './requests.js';
 import type { Incoming, Responder } from './responder.js';
 import { Store } from './store.js';
+import type { StoreEvent } from './store.js';
 import { Gate, Timers } from './timers.js';
 import { Tokens } from './tokens.js';
 import { Watches } from './watch.js';
@@ -59,6 +60,8 @@ export interface Surroundings {
   readonly clock: ServerClock;
   /** From 0 to 1. */
   readonly random: () => number;
+  /** How many changes the state is behind that a watch begins with. @defaultValue none */
+  readonly watchLag?: (() => number) | undefined;
 }
 
 /** What both kinds of Lease API server have in common: that on a port, and that on a manual clock. */
@@ -78,7 +81,7 @@ export abstract class BaseLeaseServer implements AsyncDisposable {
   readonly #dispatcher: Dispatcher;
 
   /** @internal */
-  constructor(options: BaseLeaseServerOptions, { clock, random }: Surroundings) {
+  constructor(options: BaseLeaseServerOptions, { clock, random, watchLag }: Surroundings) {
     const { bookmarkIntervalMs = 60_000 } = options;
     checkMs('bookmarkIntervalMs', bookmarkIntervalMs, 1);
     const initialVersion = BigInt(1_000 + Math.floor(random() * 9_000));
@@ -100,6 +103,7 @@ export abstract class BaseLeaseServer implements AsyncDisposable {
       timers: this.#timers,
       bookmarkIntervalMs,
       log: options.log ?? (() => undefined),
+      watchLag: watchLag ?? (() => 0),
     });
   }
 
@@ -181,6 +185,11 @@ export abstract class BaseLeaseServer implements AsyncDisposable {
 
   /** Ends open connections and accepts no new ones. @internal */
   protected abstract disconnect(): Promise<void>;
+
+  /** Hears of each change as it is made. @internal */
+  protected subscribe(listener: (event: StoreEvent) => void): void {
+    this.#store.subscribe(listener);
+  }
 
   /** @internal */
   protected serve(incoming: Incoming, responder: Responder): Promise<void> {

@@ -80,6 +80,11 @@ export class Store {
     return this.#history.filter((event) => event.version > version);
   }
 
+  /** The newest `count` changes, or as many as are remembered. */
+  latest(count: number): readonly StoreEvent[] {
+    return count === 0 ? [] : this.#history.slice(-count);
+  }
+
   subscribe(listener: (event: StoreEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

@@ -35,8 +35,11 @@ export class Watch {
     responder.onClose(() => this.#dispose());
   }
 
-  /** Sends what the options ask for and stays open. The head must have been sent. */
-  start(store: Store, options: WatchOptions, bookmarkIntervalMs: number): void {
+  /**
+   * Sends what the options ask for and stays open. The head must have been sent.
+   * @param lag how many changes the state at the start is behind, as that of a cache may be
+   */
+  start(store: Store, options: WatchOptions, bookmarkIntervalMs: number, lag = 0): void {
     const { version, timeoutMs } = options;
     const error = startError(store, options);
     if (error !== null) {
@@ -44,7 +47,7 @@ export class Watch {
       return;
     }
     this.#lastSent = version ?? 0n;
-    if (options.sendInitialEvents) this.#sendState(store, options);
+    if (options.sendInitialEvents) this.#sendState(store, options, store.latest(lag));
     else for (const event of store.since(version ?? store.version) ?? []) this.offer(event);
     this.#stop = store.subscribe((event) => this.offer(event));
     const sendBookmark = (): void => this.#send('BOOKMARK', bookmark(String(store.version)));
@@ -97,17 +100,20 @@ export class Watch {
     this.#responder.reset();
   }
 
-  #sendState(store: Store, options: WatchOptions): void {
+  /** The state before the `missed` changes, which then follow. */
+  #sendState(store: Store, options: WatchOptions, missed: readonly StoreEvent[]): void {
     const { namespace } = this.request;
-    for (const lease of store.list(namespace === '' ? undefined : namespace)) {
+    const leases = store.list(namespace === '' ? undefined : namespace);
+    for (const lease of missed.length === 0 ? leases : stateBefore(leases, missed)) {
       if (this.#selection.matches(lease)) this.#send('ADDED', lease);
     }
-    this.#lastSent = store.version;
-    if (!options.allowBookmarks) return;
-    this.#send(
-      'BOOKMARK',
-      bookmark(String(store.version), { 'k8s.io/initial-events-end': 'true' }),
-    );
+    const [first] = missed;
+    this.#lastSent = first === undefined ? store.version : first.version - 1n;
+    if (options.allowBookmarks) {
+      const end = { 'k8s.io/initial-events-end': 'true' };
+      this.#send('BOOKMARK', bookmark(String(this.#lastSent), end));
+    }
+    for (const event of missed) this.offer(event);
   }
 
   #send(type: string, object: unknown): void {
@@ -148,6 +154,23 @@ function startError(store: Store, options: WatchOptions): status.StatusError | n
   return !sendInitialEvents && version < store.oldest
     ? status.expired(String(version), String(store.oldest))
     : null;
+}
+
+/** The Leases as they were before these changes. */
+function stateBefore(
+  leases: readonly LeaseObject[],
+  changes: readonly StoreEvent[],
+): LeaseObject[] {
+  const states = new Map(leases.map((lease) => [keyOf(lease), lease]));
+  for (const { object, previous } of [...changes].reverse()) {
+    if (previous === undefined) states.delete(keyOf(object));
+    else states.set(keyOf(object), previous);
+  }
+  return [...states.values()];
+}
+
+function keyOf({ metadata: { namespace, name } }: LeaseObject): string {
+  return `${namespace}/${name}`;
 }
 
 /** Who loses sight of an object sees it as it was last in sight, under the version of the loss. */

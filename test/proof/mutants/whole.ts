@@ -30,13 +30,17 @@ export const whole: readonly Mutant[] = [
         this.#dispatch({ type: 'silent', stamp: write.stamp });`,
   ]),
   simulated(
-    'written-onto-anything',
-    'a write names no version, so it replaces whatever is there',
+    'conflict-retried',
+    'a write that meets another version is repeated onto whatever is there',
     1,
     [
-      'lease/kube/wire',
-      'resourceVersion: base.version?.toString() ?? metadata.resourceVersion,',
-      'resourceVersion: undefined,',
+      'lease/kube/store',
+      "return refusedSwap(reply) ?? this.#failure(reply, 'update', base.key);",
+      `if (reply.status === 409) {
+      const now = await this.read(base.key, options);
+      if (now.kind === 'found') return this.write(now.lease, change, decoration, options);
+    }
+    return refusedSwap(reply) ?? this.#failure(reply, 'update', base.key);`,
     ],
   ),
   simulated('loss-untold', 'a term ends and its signal does not say so', 20, [
@@ -68,7 +72,7 @@ export const whole: readonly Mutant[] = [
   simulated(
     'term-beside-old-work',
     'a new term starts while the work of the former one goes on',
-    75,
+    7,
     [
       'election/candidacy',
       'await wait.race(term.settled).catch(() => undefined);',

@@ -1,6 +1,6 @@
 /**
  * The simulation's command: one run per seed, until one breaks a promise; that one is made as small as it gets,
- * and its story is told. Progress goes to stderr.
+ * and its trace is told. Progress goes to stderr.
  *
  * - `--seeds N --from S`: how many, and the first of them; a thousand and more are shared by two processes. For a
  *   night: `--seeds 200000 --from $(date +%Y%m%d)000000`, two hours on two idle cores
@@ -16,7 +16,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { fleet, type Result } from './fleet.js';
+import { inWorkers, type Result } from './workers.js';
 import { rivalKinds, type PlanOptions } from './plan.js';
 import { replay, search, type Range } from './search.js';
 import { Tally } from './tally.js';
@@ -64,7 +64,8 @@ async function shared(range: Range): Promise<Result> {
   const { from, seeds } = range;
   const workers = whole('--workers', values.workers ?? (seeds < WORTH_TWO ? '1' : '2'));
   const started = performance.now();
-  const results = workers <= 1 ? [await search(range)] : await fleet(script, parts(range, workers));
+  const results =
+    workers <= 1 ? [await search(range)] : await inWorkers(script, parts(range, workers));
   const tally = new Tally();
   for (const result of results) tally.merge(result);
   const [found] = results
@@ -74,7 +75,7 @@ async function shared(range: Range): Promise<Result> {
   if (found === undefined) {
     console.log(`nothing found from seed ${from} on`);
   } else {
-    console.log(`\n${found.story.join('\n')}\n\nthe whole of it: --replay ${found.seed}`);
+    console.log(`\n${found.trace.join('\n')}\n\nthe whole of it: --replay ${found.seed}`);
   }
   return { violation: found ?? null, ...tally.figures };
 }

@@ -1,211 +1,197 @@
-import type { Route } from '../../../src/lease/kube/connect.js';
-import { NAMESPACE, failure, type Answer, type Api, type Call } from './api.js';
-import type { Prng } from '../../../tools/harness/random.js';
-import type { Machine } from './machine.js';
-import type { Schedule } from './schedule.js';
-import { Stream, type StreamEnding } from './stream.js';
-import type { Weather } from './weather.js';
-import { exchangeOver, networkError, wireOver, type Line, type Wire } from './wires.js';
+import type { KubeConfigLike } from '../../../src/lease/kube/config.js';
+import { MemoryResponder, MemoryWire } from '../../../src/testing/memory.js';
+import type { LeaseServerModel } from '../../../src/testing/model.js';
+import type { RequestInfo } from '../../../src/testing/requests.js';
+import type { Incoming } from '../../../src/testing/responder.js';
+import type { Verb } from '../../../src/testing/types.js';
+import { breakConnection, CONNECT_MS, Delivery, latency } from './delivery.js';
+import type { Surroundings } from './delivery.js';
+import type { SimulatedNode } from './node.js';
 
-/** Who may not do what for now. */
+/** What a process may not do for a while. */
 export interface Ban {
   readonly process: string;
   readonly status: 401 | 403;
-  readonly verbs: readonly string[];
+  readonly verbs: readonly Verb[];
 }
 
-const CONNECT_MS = 1;
+/** How an open watch ends; a `dead` one stays open and delivers nothing any more. */
+export type WatchEnding = 'closed' | 'reset' | 'gone' | 'dead';
+
+/** Who wrote: the process, and its elapsed time when the request left. */
+export interface Writer {
+  readonly by: string;
+  readonly sentAt: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+export const NAMESPACE = 'default';
+const LEASES = `/apis/coordination.k8s.io/v1/namespaces/${NAMESPACE}/leases`;
+/** The library finds the network of its process at the kubeConfig under this key. */
+const SIMULATION = Symbol.for('metaparticle.sync.simulation');
+const REQUEST_LIMIT_MS = 2_000;
 const FAILING_AFTER_COMMIT = 0.4;
 
-/** Everything between processes and the API servers, of which there are two, each with a clock of its own. */
+export interface NetworkOptions extends Surroundings {
+  readonly server: LeaseServerModel;
+  /** How far the clocks of the API servers are ahead. Each request meets one of them. */
+  readonly wallsAheadMs: readonly number[];
+  readonly count: (what: string) => void;
+}
+
+/** Everything between the processes and the API server, and the faults on the way. */
 export class Network {
   readonly bans = new Set<Ban>();
-  readonly streams = new Set<Stream>();
-  readonly #schedule: Schedule;
-  readonly #api: Api;
-  readonly #weather: Weather;
-  readonly #chance: Prng;
-  readonly #count: (what: string) => void;
-  readonly #wallsAheadMs: readonly number[];
+  readonly #options: NetworkOptions;
+  #writer: Writer = { by: '', sentAt: 0 };
 
-  constructor(
-    schedule: Schedule,
-    api: Api,
-    weather: Weather,
-    chance: Prng,
-    wallsAheadMs: readonly number[],
-    count: (what: string) => void,
-  ) {
-    this.#schedule = schedule;
-    this.#api = api;
-    this.#weather = weather;
-    this.#chance = chance;
-    this.#wallsAheadMs = wallsAheadMs;
-    this.#count = count;
+  constructor(options: NetworkOptions) {
+    this.#options = options;
+    this.#plantServerFaults();
   }
 
-  /** The way of one process to the API. */
-  route(machine: Machine): Route {
-    const authorized = Promise.resolve({ options: {}, proxyAgent: null });
-    return {
-      endpoint: { server: 'http://simulated', authorize: () => authorized },
-      namespace: NAMESPACE,
-      wire: wireOver((method, path) => {
-        const url = new URL(path, 'http://simulated');
-        const isWatch = url.searchParams.get('watch') === 'true';
-        const line = isWatch ? this.#watch(machine, url) : this.#exchange(machine, method, url);
-        return { line, isReused: !isWatch && this.#chance.is(0.7) };
-      }),
-    };
+  /** The sender of the request that arrived last: whatever is stored before the next one is its write. */
+  get writer(): Writer {
+    return this.#writer;
   }
 
-  /** One request of a process that uses no library; `null` when no answer comes in time. */
-  async request(
-    machine: Machine,
+  /** What a process of the library is configured with: its credentials, its clock and its way to the server. */
+  kubeConfig(node: SimulatedNode): KubeConfigLike {
+    const wire = new MemoryWire((incoming, responder) => this.#send(node, incoming, responder));
+    const simulation = { clock: node, random: this.#options.prng.next, wire };
+    return Object.assign(this.#credentials(node), { [SIMULATION]: simulation });
+  }
+
+  /** One request of a process that does without the library; `null` when no answer comes in time. */
+  request(
+    node: SimulatedNode,
     method: string,
     name: string,
     body?: unknown,
   ): Promise<Answer | null> {
-    const url = new URL(`/leases/${method === 'POST' ? '' : name}`, 'http://simulated');
-    const giveUp = new AbortController();
-    const cancel = machine.after(2_000, () => giveUp.abort(new Error('given up')));
-    const result = await exchangeOver(this.#exchange(machine, method, url), true, {
-      body: body === undefined ? undefined : JSON.stringify(body),
-      signal: giveUp.signal,
-      onFree: cancel,
+    const { token } = this.#credentials(node).getCurrentUser();
+    const incoming = {
+      method,
+      url: method === 'POST' ? LEASES : `${LEASES}/${name}`,
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': `application/${method === 'PATCH' ? 'merge-patch+json' : 'json'}`,
+        'user-agent': 'rival',
+      },
+      body: body === undefined ? '' : JSON.stringify(body),
+    };
+    return new Promise((resolve) => {
+      const answer = { status: 0, body: '' };
+      const target = new MemoryResponder({
+        begun: (status) => (answer.status = status),
+        chunk: (text) => (answer.body += text),
+        ended: () => resolve(answer),
+        broken: () => resolve(null),
+      });
+      const cancel = node.after(REQUEST_LIMIT_MS, () => target.drop(new Error('given up')));
+      target.onClose(cancel);
+      this.#send(node, incoming, target);
     });
-    return result.kind === 'answered' ? { status: result.status, body: result.body } : null;
   }
 
-  told(line: string, name: string): void {
-    for (const stream of [...this.streams]) stream.offer(name, line);
+  /** Something edits the Leases directly. */
+  asOutsider(edit: () => void): void {
+    this.#writer = { by: 'outsider', sentAt: 0 };
+    edit();
   }
 
-  cut(process: string | null, ending: StreamEnding): void {
-    for (const stream of [...this.streams]) {
-      if ((process ?? stream.process) === stream.process) stream.end(ending);
+  cut(process: string | null, ending: WatchEnding): void {
+    const { faults } = this.#options.server;
+    const options = process === null ? {} : { match: { user: process } };
+    switch (ending) {
+      case 'closed':
+        return void faults.closeWatches(options);
+      case 'reset':
+        return void faults.resetWatches(options);
+      case 'gone':
+        return void faults.expireWatches(options);
+      case 'dead':
+        return void faults.stallWatch({ ...options, which: 'open' });
     }
   }
 
-  #exchange(machine: Machine, method: string, url: URL): Line {
-    return {
-      send: (body, wire) => {
-        const call = { method, name: nameOf(url), body, by: machine.id, sentAt: machine.elapsed };
-        this.#depart(machine, wire, () => this.#serve(machine, call, wire));
-      },
-      // What has left goes its way.
-      drop: () => undefined,
-    };
+  #credentials(node: SimulatedNode) {
+    return this.#options.server.kubeConfigFor({ user: node.name, token: node.name });
   }
 
-  #depart(machine: Machine, wire: Wire, arrive: () => void): void {
-    const trouble = this.#weather.roll(machine.name, 'request', this.#chance);
-    if (this.#weather.outage === 'refused') {
-      this.#count('connection refused');
-      this.#schedule.in(CONNECT_MS, () =>
-        machine.receive(() => wire.broken(networkError('ECONNREFUSED'))),
-      );
+  #send(node: SimulatedNode, incoming: Incoming, target: MemoryResponder): void {
+    const { faults, schedule, prng, count } = this.#options;
+    const sentAt = node.elapsed;
+    const met = faults.meet(node.name, 'request', prng);
+    if (faults.outage === 'refused') {
+      count('connection refused');
+      target.wasServed = false;
+      schedule.in(CONNECT_MS, () => node.receive(() => target.fail('ECONNREFUSED')));
       return;
     }
-    if (!wire.isReused) {
-      this.#schedule.in(CONNECT_MS, () => machine.receive(() => wire.connected()));
+    if (met?.fault === 'lost') return;
+    if (met?.fault === 'reset') {
+      breakConnection(node, target, this.#options);
+      if (prng.is(0.5)) return;
     }
-    if (trouble?.trouble === 'lost') return;
-    if (trouble?.trouble === 'reset') {
-      this.#breakLater(machine, wire);
-      if (this.#chance.is(0.5)) return;
-    }
-    this.#schedule.in(
-      CONNECT_MS + this.#latency(trouble?.trouble === 'delayed' ? trouble.ms : 0),
-      () => this.#weather.whenThawed(arrive),
-    );
-  }
-
-  #serve(machine: Machine, call: Omit<Call, 'wall'>, wire: Wire): void {
-    const wall = 1_750_000_000_000 + this.#schedule.now + this.#chance.pick(this.#wallsAheadMs);
-    const by = machine.name;
-    const act = (): Answer => this.#api.handle({ ...call, wall });
-    const answer = this.#banned(by, call.method) ?? this.#troubled(act) ?? act();
-    const trouble = this.#weather.roll(by, 'reply', this.#chance);
-    if (trouble?.trouble === 'lost') return;
-    if (trouble?.trouble === 'reset') return this.#breakLater(machine, wire);
-    const headers: Record<string, string> = { date: new Date(wall).toUTCString() };
-    if (answer.status === 429 && this.#chance.is(0.5)) headers['retry-after'] = '1';
-    const delay = this.#latency(trouble?.trouble === 'delayed' ? trouble.ms : 0);
-    this.#schedule.in(delay, () =>
-      machine.receive(() => {
-        wire.begin(answer.status, headers);
-        wire.data(answer.body);
-        wire.finish();
-      }),
-    );
-  }
-
-  #banned(by: string, method: string): Answer | null {
-    for (const { process, status, verbs } of this.bans) {
-      if (process !== by || !verbs.includes(method)) continue;
-      this.#count(`refused ${status}`);
-      return failure(status, status === 401 ? 'Unauthorized' : 'Forbidden', 'simulated refusal');
-    }
-    return null;
-  }
-
-  #troubled(act: () => Answer): Answer | null {
-    const { outage } = this.#weather;
-    if (outage === 'busy') {
-      this.#count('429');
-      return failure(429, 'TooManyRequests', 'simulated');
-    }
-    if (outage !== 'failing') return null;
-    const isLate = this.#chance.is(FAILING_AFTER_COMMIT);
-    if (isLate) act();
-    this.#count(isLate ? '500 after the commit' : '500');
-    return failure(500, 'InternalError', 'simulated');
-  }
-
-  #breakLater(machine: Machine, wire: Wire): void {
-    this.#schedule.in(CONNECT_MS + this.#latency(0), () =>
-      machine.receive(() => wire.broken(networkError('ECONNRESET'))),
-    );
-  }
-
-  #watch(machine: Machine, url: URL): Line {
-    let stream: Stream | null = null;
-    let isDropped = false;
-    return {
-      send: (_body, wire) =>
-        this.#depart(machine, wire, () => {
-          if (isDropped) return;
-          const refusal = this.#banned(machine.name, 'WATCH');
-          if (refusal !== null) {
-            machine.receive(() => {
-              wire.begin(refusal.status, {});
-              wire.data(refusal.body);
-              wire.finish();
-            });
-            return;
-          }
-          const parts = { schedule: this.#schedule, weather: this.#weather, chance: this.#chance };
-          stream = new Stream(machine, wire, url, { ...parts, api: this.#api }, () => {
-            if (stream !== null) this.streams.delete(stream);
-          });
-          this.streams.add(stream);
-          stream.start();
-        }),
-      drop: () => {
-        isDropped = true;
-        if (stream !== null) this.streams.delete(stream);
-      },
+    const arrive = (): void => {
+      // A read that was given up changes nothing.
+      if (target.isGone && incoming.method === 'GET') return;
+      this.#writer = { by: node.id, sentAt };
+      void this.#options.server.serve(incoming, new Delivery(node, target, this.#options));
     };
+    const delay = CONNECT_MS + latency(prng, met?.fault === 'delayed' ? met.ms : 0);
+    schedule.in(delay, () => {
+      // One arrival is one event, so that what the server stores has one writer.
+      if (faults.outage === 'frozen') faults.whenResumed(() => void schedule.in(0, arrive));
+      else arrive();
+    });
   }
 
-  /** Mostly a few milliseconds. */
-  #latency(extraMs: number): number {
-    const usual = this.#chance.is(0.95) ? 2 : 20;
-    return 0.3 + this.#chance.next() * usual + this.#chance.next() * extraMs;
+  /** The faults of the server itself, in force for as long as an outage or a ban is. */
+  #plantServerFaults(): void {
+    const { server, faults, prng, wallsAheadMs, count } = this.#options;
+    const meets = (what: string, isMet: (request: RequestInfo) => boolean) => ({
+      match: (request: RequestInfo): boolean => {
+        const isHit = isMet(request);
+        if (isHit) count(what);
+        return isHit;
+      },
+    });
+    const late = new WeakSet<RequestInfo>();
+    const commitsFirst = (request: RequestInfo): boolean => {
+      const isLate = faults.outage === 'failing' && prng.is(FAILING_AFTER_COMMIT);
+      if (isLate) late.add(request);
+      return isLate;
+    };
+    const fails = (request: RequestInfo) => faults.outage === 'failing' && !late.has(request);
+    const asksForPause = new WeakSet<RequestInfo>();
+    const pauses = (request: RequestInfo): boolean => {
+      const isPause = faults.outage === 'busy' && prng.is(0.5);
+      if (isPause) asksForPause.add(request);
+      return isPause;
+    };
+    const isBusy = (request: RequestInfo) => faults.outage === 'busy' && !asksForPause.has(request);
+    const knobs = server.faults;
+    knobs.status({ code: 401, ...meets('refused 401', (one) => this.#isBanned(one, 401)) });
+    knobs.forbid(meets('refused 403', (one) => this.#isBanned(one, 403)).match);
+    knobs.status({ code: 500, afterCommit: true, ...meets('500 after the commit', commitsFirst) });
+    knobs.status({ code: 500, ...meets('500', fails) });
+    knobs.status({ code: 429, retryAfterSeconds: 1, ...meets('429 with a pause', pauses) });
+    knobs.status({ code: 429, ...meets('429', isBusy) });
+    for (const aheadMs of wallsAheadMs) {
+      if (aheadMs !== 0)
+        knobs.clockSkew(aheadMs, { match: () => prng.is(1 / wallsAheadMs.length) });
+    }
   }
-}
 
-function nameOf({ pathname }: URL): string {
-  return decodeURIComponent(pathname.split('/leases/')[1] ?? '');
+  #isBanned({ user, verb }: RequestInfo, status: Ban['status']): boolean {
+    return [...this.bans].some(
+      (ban) => ban.process === user && ban.status === status && ban.verbs.includes(verb),
+    );
+  }
 }

@@ -1,7 +1,7 @@
 import { Prng } from '../../../tools/harness/random.js';
-import type { Ban } from './network.js';
-import type { StreamEnding } from './stream.js';
-import type { Outage, Window } from './weather.js';
+import type { Verb } from '../../../src/testing/types.js';
+import type { Ban, WatchEnding } from './network.js';
+import type { Outage, Window } from './network-faults.js';
 
 export interface Timings {
   readonly leaseDurationMs: number;
@@ -34,7 +34,7 @@ export type Work =
       readonly abortAfterMs: number | null;
     }
   | {
-      readonly kind: 'campaign';
+      readonly kind: 'election';
       readonly process: string;
       readonly lock: string;
       readonly forMs: number;
@@ -53,9 +53,9 @@ export type Fault =
   | { readonly kind: 'crash'; readonly process: string; readonly downMs: number }
   | { readonly kind: 'stall' | 'suspend'; readonly process: string; readonly forMs: number }
   | { readonly kind: 'wall'; readonly process: string; readonly byMs: number }
-  | { readonly kind: 'weather'; readonly window: Window; readonly forMs: number }
+  | { readonly kind: 'network'; readonly window: Window; readonly forMs: number }
   | { readonly kind: 'outage'; readonly outage: Outage; readonly forMs: number }
-  | { readonly kind: 'cut'; readonly process: string | null; readonly ending: StreamEnding }
+  | { readonly kind: 'cut'; readonly process: string | null; readonly ending: WatchEnding }
   | { readonly kind: 'ban'; readonly ban: Ban; readonly forMs: number }
   | {
       readonly kind: 'outsider';
@@ -102,29 +102,29 @@ const TIMINGS: readonly Timings[] = [
 const LONG = 0.1;
 
 export function planOf(seed: number, options: PlanOptions = {}): Plan {
-  const chance = new Prng(seed);
-  const timings = chance.pick(TIMINGS);
+  const prng = new Prng(seed);
+  const timings = prng.pick(TIMINGS);
   const { leaseDurationMs } = timings;
-  const lastsMs = lengthOf(chance, timings);
-  const processes = processesOf(chance, timings, options);
-  const crowd = chance.is(0.04) ? ['c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'] : [];
-  const locks = [...(chance.is(0.5) ? ['a'] : ['a', 'b']), ...crowd];
+  const lastsMs = lengthOf(prng, timings);
+  const processes = processesOf(prng, timings, options);
+  const crowd = prng.is(0.04) ? ['c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'] : [];
+  const locks = [...(prng.is(0.5) ? ['a'] : ['a', 'b']), ...crowd];
   // API servers whose clocks are a whole duration apart are promised to be borne.
-  const wallsAheadMs = [0, chance.between(-1, 1) * leaseDurationMs];
-  const scene = { chance, timings, processes, locks, lastsMs };
+  const wallsAheadMs = [0, prng.between(-1, 1) * leaseDurationMs];
+  const scene = { prng, timings, processes, locks, lastsMs };
   const items = [...worksOf(scene), ...faultsOf(scene)].sort((a, b) => a.at - b.at);
-  const asks = chance.is(0.5);
+  const asks = prng.is(0.5);
   return { seed, timings, processes, locks, lastsMs, asks, wallsAheadMs, items };
 }
 
 /** Many short runs find more than few long ones; but some things take their time. */
-function lengthOf(chance: Prng, { leaseDurationMs }: Timings): number {
-  if (chance.is(LONG)) return chance.whole(25_000, 60_000);
-  return Math.round(leaseDurationMs * chance.between(1, 2.5));
+function lengthOf(prng: Prng, { leaseDurationMs }: Timings): number {
+  if (prng.is(LONG)) return prng.whole(25_000, 60_000);
+  return Math.round(leaseDurationMs * prng.between(1, 2.5));
 }
 
 interface Scene {
-  readonly chance: Prng;
+  readonly prng: Prng;
   readonly timings: Timings;
   readonly processes: readonly ProcessPlan[];
   readonly locks: readonly string[];
@@ -132,68 +132,68 @@ interface Scene {
 }
 
 function processesOf(
-  chance: Prng,
+  prng: Prng,
   { leaseDurationMs, marginMs }: Timings,
   { beyond = false, rival }: PlanOptions,
 ): ProcessPlan[] {
   // The fastest candidate against the slowest holder must not use up the margin.
   const spread = Math.sqrt(leaseDurationMs / (leaseDurationMs - marginMs));
   const widest = beyond ? spread * 1.6 : spread * 0.999;
-  const isRated = beyond || chance.is(0.5);
-  return Array.from({ length: chance.whole(3, 4) }, (_, n) => ({
+  const isRated = beyond || prng.is(0.5);
+  return Array.from({ length: prng.whole(3, 4) }, (_, n) => ({
     name: `p${n}`,
     kind: rival ?? 'ours',
-    rate: isRated ? chance.pick([1 / widest, widest, chance.between(1 / widest, widest)]) : 1,
-    wallAheadMs: chance.is(0.5) ? 0 : chance.between(-60_000, 60_000),
-    trustServerClock: chance.is(0.7),
-    deleteOnRelease: chance.is(0.15),
+    rate: isRated ? prng.pick([1 / widest, widest, prng.between(1 / widest, widest)]) : 1,
+    wallAheadMs: prng.is(0.5) ? 0 : prng.between(-60_000, 60_000),
+    trustServerClock: prng.is(0.7),
+    deleteOnRelease: prng.is(0.15),
   }));
 }
 
 function worksOf(scene: Scene): Item[] {
-  const { chance, processes, lastsMs } = scene;
-  const everyMs = chance.pick([2_000, 4_000, 8_000]);
+  const { prng, processes, lastsMs } = scene;
+  const everyMs = prng.pick([2_000, 4_000, 8_000]);
   return processes.flatMap(({ name }) => {
     const items: Item[] = [];
-    for (let at = chance.between(0, 3_000); at < lastsMs; at += chance.next() * 2 * everyMs) {
+    for (let at = prng.between(0, 3_000); at < lastsMs; at += prng.next() * 2 * everyMs) {
       items.push({ at, act: workOf(scene, name) });
     }
     return items;
   });
 }
 
-function workOf({ chance, locks, timings: { leaseDurationMs } }: Scene, process: string): Work {
-  const lock = chance.pick(locks);
-  const dice = chance.next();
-  if (dice < 0.03) return { kind: 'close', process, downMs: chance.between(0, 5_000) };
+function workOf({ prng, locks, timings: { leaseDurationMs } }: Scene, process: string): Work {
+  const lock = prng.pick(locks);
+  const dice = prng.next();
+  if (dice < 0.03) return { kind: 'close', process, downMs: prng.between(0, 5_000) };
   if (dice < 0.1) {
-    const cooldownMs = chance.pick([0, 1_000, leaseDurationMs]);
+    const cooldownMs = prng.pick([0, 1_000, leaseDurationMs]);
     return { kind: 'step-down', process, lock, cooldownMs };
   }
   if (dice < 0.3) {
     return {
-      ...{ kind: 'campaign', process, lock },
-      forMs: chance.between(1_000, 25_000),
-      drainMs: chance.pick([0, 100, 1_500, 5_000]),
-      failsAfterMs: chance.is(0.15) ? chance.between(0, 5_000) : null,
+      ...{ kind: 'election', process, lock },
+      forMs: prng.between(1_000, 25_000),
+      drainMs: prng.pick([0, 100, 1_500, 5_000]),
+      failsAfterMs: prng.is(0.15) ? prng.between(0, 5_000) : null,
     };
   }
   return {
     ...{ kind: 'lock', process, lock },
-    how: chance.pick(['acquire', 'acquire', 'acquire', 'try', 'with', 'with-failing']),
-    holdMs: chance.pick([0, 50, 500, 3_000, 1.5 * leaseDurationMs]),
-    timeoutMs: chance.is(0.4) ? chance.between(0, 2 * leaseDurationMs) : null,
-    abortAfterMs: chance.is(0.3) ? chance.pick([0, 2, 5, 20, 1_000, 5_000]) : null,
+    how: prng.pick(['acquire', 'acquire', 'acquire', 'try', 'with', 'with-failing']),
+    holdMs: prng.pick([0, 50, 500, 3_000, 1.5 * leaseDurationMs]),
+    timeoutMs: prng.is(0.4) ? prng.between(0, 2 * leaseDurationMs) : null,
+    abortAfterMs: prng.is(0.3) ? prng.pick([0, 2, 5, 20, 1_000, 5_000]) : null,
   };
 }
 
 function faultsOf(scene: Scene): Item[] {
-  const { chance, lastsMs } = scene;
-  const everyMs = chance.pick([800, 2_500, 8_000]);
-  const hasOutsiders = chance.is(0.3);
+  const { prng, lastsMs } = scene;
+  const everyMs = prng.pick([800, 2_500, 8_000]);
+  const hasOutsiders = prng.is(0.3);
   const items: Item[] = [];
-  for (let at = chance.next() * everyMs; at < lastsMs; at += chance.next() * 2 * everyMs) {
-    const act = chance.pick(hasOutsiders ? [...FAULTS, outsider] : FAULTS)(scene, lastsMs - at);
+  for (let at = prng.next() * everyMs; at < lastsMs; at += prng.next() * 2 * everyMs) {
+    const act = prng.pick(hasOutsiders ? [...FAULTS, outsider] : FAULTS)(scene, lastsMs - at);
     items.push({ at, act });
   }
   return items;
@@ -201,82 +201,82 @@ function faultsOf(scene: Scene): Item[] {
 
 type FaultMaker = (scene: Scene, left: number) => Fault;
 
-const anybody = ({ chance, processes }: Scene): string => chance.pick(processes).name;
+const anyProcess = ({ prng, processes }: Scene): string => prng.pick(processes).name;
 
-function weather(window: Pick<Window, 'leg' | 'trouble'>): FaultMaker {
+function network(window: Pick<Window, 'leg' | 'fault'>): FaultMaker {
   return (scene) => {
-    const { chance, timings } = scene;
-    const process = chance.is(0.5) ? null : anybody(scene);
-    const ms = chance.pick([300, 2_000, 1.4 * timings.leaseDurationMs]);
-    const likely = chance.pick([0.1, 0.4, 1]);
+    const { prng, timings } = scene;
+    const process = prng.is(0.5) ? null : anyProcess(scene);
+    const ms = prng.pick([300, 2_000, 1.4 * timings.leaseDurationMs]);
+    const probability = prng.pick([0.1, 0.4, 1]);
     return {
-      kind: 'weather',
-      window: { ...window, process, ms, chance: likely },
-      forMs: chance.between(100, likely === 1 ? 4_000 : 12_000),
+      kind: 'network',
+      window: { ...window, process, ms, probability },
+      forMs: prng.between(100, probability === 1 ? 4_000 : 12_000),
     };
   };
 }
 
 /** What lasts ends before faults stop. */
-function lasting(chance: Prng, timings: Timings, left: number): number {
-  return Math.min(left, chance.pick([200, 1_500, 4_000, 1.5 * timings.leaseDurationMs]));
+function lasting(prng: Prng, timings: Timings, left: number): number {
+  return Math.min(left, prng.pick([200, 1_500, 4_000, 1.5 * timings.leaseDurationMs]));
 }
 
 const FAULTS: readonly FaultMaker[] = [
-  weather({ leg: 'request', trouble: 'lost' }),
-  weather({ leg: 'request', trouble: 'delayed' }),
-  weather({ leg: 'request', trouble: 'reset' }),
-  weather({ leg: 'reply', trouble: 'lost' }),
-  weather({ leg: 'reply', trouble: 'delayed' }),
-  weather({ leg: 'reply', trouble: 'reset' }),
-  weather({ leg: 'watch', trouble: 'lost' }),
-  weather({ leg: 'watch', trouble: 'delayed' }),
-  weather({ leg: 'watch', trouble: 'reset' }),
-  weather({ leg: 'watch', trouble: 'twice' }),
-  weather({ leg: 'watch', trouble: 'again' }),
-  ({ chance, timings }, left) => ({
+  network({ leg: 'request', fault: 'lost' }),
+  network({ leg: 'request', fault: 'delayed' }),
+  network({ leg: 'request', fault: 'reset' }),
+  network({ leg: 'reply', fault: 'lost' }),
+  network({ leg: 'reply', fault: 'delayed' }),
+  network({ leg: 'reply', fault: 'reset' }),
+  network({ leg: 'watch', fault: 'lost' }),
+  network({ leg: 'watch', fault: 'delayed' }),
+  network({ leg: 'watch', fault: 'reset' }),
+  network({ leg: 'watch', fault: 'twice' }),
+  network({ leg: 'watch', fault: 'again' }),
+  ({ prng, timings }, left) => ({
     kind: 'outage',
-    outage: chance.pick(['frozen', 'refused', 'failing', 'busy']),
-    forMs: lasting(chance, timings, left),
+    outage: prng.pick(['frozen', 'refused', 'failing', 'busy']),
+    forMs: lasting(prng, timings, left),
   }),
   (scene, left) => ({
-    kind: scene.chance.is(0.7) ? 'stall' : 'suspend',
-    process: anybody(scene),
-    forMs: lasting(scene.chance, scene.timings, left),
+    kind: scene.prng.is(0.7) ? 'stall' : 'suspend',
+    process: anyProcess(scene),
+    forMs: lasting(scene.prng, scene.timings, left),
   }),
   (scene, left) => ({
     kind: 'stall',
-    process: anybody(scene),
-    forMs: lasting(scene.chance, scene.timings, left),
+    process: anyProcess(scene),
+    forMs: lasting(scene.prng, scene.timings, left),
   }),
   (scene, left) => ({
     kind: 'crash',
-    process: anybody(scene),
-    downMs: Math.min(left, scene.chance.pick([0, 1_000, 2 * scene.timings.leaseDurationMs])),
+    process: anyProcess(scene),
+    downMs: Math.min(left, scene.prng.pick([0, 1_000, 2 * scene.timings.leaseDurationMs])),
   }),
   (scene) => ({
     kind: 'wall',
-    process: anybody(scene),
-    byMs: scene.chance.pick([-3_600_000, -10_000, -1_000, 1_000, 10_000, 3_600_000]),
+    process: anyProcess(scene),
+    byMs: scene.prng.pick([-3_600_000, -10_000, -1_000, 1_000, 10_000, 3_600_000]),
   }),
   (scene) => ({
     kind: 'cut',
-    process: scene.chance.is(0.5) ? null : anybody(scene),
-    ending: scene.chance.pick(['closed', 'reset', 'gone', 'dead']),
+    process: scene.prng.is(0.5) ? null : anyProcess(scene),
+    ending: scene.prng.pick(['closed', 'reset', 'gone', 'dead']),
   }),
   (scene, left) => ({ kind: 'ban', ban: banOf(scene), forMs: Math.min(left, 6_000) }),
 ];
 
 function banOf(scene: Scene): Ban {
-  const { chance } = scene;
-  const status = chance.pick([401, 403] as const);
-  const all = ['GET', 'POST', 'PUT', 'DELETE', 'WATCH'];
-  const verbs = status === 401 ? all : chance.pick([['WATCH'], ['PUT'], ['GET'], all]);
-  return { process: anybody(scene), status, verbs };
+  const { prng } = scene;
+  const status = prng.pick([401, 403] as const);
+  const all: Verb[] = ['get', 'create', 'update', 'delete', 'watch'];
+  const verbs = status === 401 ? all : prng.pick<Verb[]>([['watch'], ['update'], ['get'], all]);
+  return { process: anyProcess(scene), status, verbs };
 }
 
-const outsider: FaultMaker = ({ chance, locks }) => ({
+const outsider: FaultMaker = ({ prng, locks }) => ({
   kind: 'outsider',
-  lock: chance.pick(locks),
-  how: chance.pick(['delete', 'overwrite', 'blank', 'label']),
+  lock: prng.pick(locks),
+  how: prng.pick(['delete', 'overwrite', 'blank', 'label']),
 });

@@ -1,9 +1,8 @@
-import { isoMicro, parseMicro } from './microtime.js';
-import { holderOf } from './ledger.js';
-import type { LeaseObject } from './api.js';
-import type { Machine } from './machine.js';
+import { holderOf } from './invariants.js';
+import type { LeaseObject } from '../../../src/testing/types.js';
+import type { SimulatedNode } from './node.js';
 import type { RivalKind, Work } from './plan.js';
-import { guardedWrite, type Stage } from './stage.js';
+import { guardedWrite, type Context } from './context.js';
 
 const LOCK = 'a';
 
@@ -19,74 +18,74 @@ const TERM_MS = { least: 2_000, most: 20_000 };
  * - `no-cas`: as client-go, but written onto whatever is there.
  */
 export class Rival {
-  readonly machine: Machine;
+  readonly node: SimulatedNode;
   readonly #kind: RivalKind;
-  readonly #stage: Stage;
+  readonly #context: Context;
   #seen = '';
   #seenAt = 0;
   #leadsUntil: number | null = null;
   #token = 0n;
 
-  constructor(kind: RivalKind, machine: Machine, stage: Stage) {
-    this.machine = machine;
+  constructor(kind: RivalKind, node: SimulatedNode, context: Context) {
+    this.node = node;
     this.#kind = kind;
-    this.#stage = stage;
+    this.#context = context;
     void this.#loop();
   }
 
   /** It has a will of its own. */
   do(_work: Work): void {
-    this.#stage.count('ignored');
+    this.#context.count('ignored');
   }
 
   async #loop(): Promise<void> {
-    const { machine } = this;
-    const { chance } = this.#stage;
-    while (!machine.isDead) {
-      while (!(await this.#attempt())) await machine.sleep(this.#retryMs * chance.between(1, 2.2));
-      await this.#lead(machine.monotonic() + chance.between(TERM_MS.least, TERM_MS.most));
-      await machine.sleep(chance.between(0, 5_000));
+    const { node } = this;
+    const { prng } = this.#context;
+    while (!node.isDead) {
+      while (!(await this.#attempt())) await node.sleep(this.#retryMs * prng.between(1, 2.2));
+      await this.#lead(node.monotonic() + prng.between(TERM_MS.least, TERM_MS.most));
+      await node.sleep(prng.between(0, 5_000));
     }
   }
 
   async #lead(until: number): Promise<void> {
-    const { machine } = this;
+    const { node } = this;
     const [token, lock] = [this.#token, LOCK];
     let isOver = false;
-    const isHeld = (): boolean => !isOver && machine.monotonic() < (this.#leadsUntil ?? 0);
-    this.#stage.count('term');
-    this.#stage.tell(`${machine.id} leads ${lock}`);
-    this.#stage.witness.watch({
-      ...{ machine, lock, token, isHeld, signal: null },
+    const isHeld = (): boolean => !isOver && node.monotonic() < (this.#leadsUntil ?? 0);
+    this.#context.count('term');
+    this.#context.log(`${node.id} leads ${lock}`);
+    this.#context.observer.watch({
+      ...{ node, lock, token, isHeld, signal: null },
       isGivenBack: () => isOver,
     });
-    while (isHeld() && machine.monotonic() < until) {
-      guardedWrite(this.#stage, machine.id, lock, token);
-      await machine.sleep(this.#retryMs);
+    while (isHeld() && node.monotonic() < until) {
+      guardedWrite(this.#context, node.id, lock, token);
+      await node.sleep(this.#retryMs);
       await this.#attempt();
     }
     const mayRelease = isHeld();
     isOver = true;
     this.#leadsUntil = null;
-    this.#stage.tell(`${machine.id} stops leading ${lock}`);
+    this.#context.log(`${node.id} stops leading ${lock}`);
     if (mayRelease) await this.#release();
   }
 
   /** As its own defaults have it: 15, 10 and 2 seconds. */
   get #retryMs(): number {
-    return (this.#stage.plan.timings.leaseDurationMs * 2) / 15;
+    return (this.#context.plan.timings.leaseDurationMs * 2) / 15;
   }
 
   async #attempt(): Promise<boolean> {
-    const { machine } = this;
+    const { node } = this;
     const isLeading = this.#leadsUntil !== null;
     const lease = await this.#read();
     if (lease === undefined) return false;
     if (lease === null) return this.#put(null);
     const seen = JSON.stringify(lease.spec);
-    if (seen !== this.#seen) [this.#seen, this.#seenAt] = [seen, machine.monotonic()];
+    if (seen !== this.#seen) [this.#seen, this.#seenAt] = [seen, node.monotonic()];
     const holder = holderOf(lease);
-    if (holder === machine.name ? !isLeading && !this.#hasRunOut(lease) : holder !== '') {
+    if (holder === node.name ? !isLeading && !this.#hasRunOut(lease) : holder !== '') {
       if (isLeading) this.#leadsUntil = 0;
       if (!this.#hasRunOut(lease)) return false;
     }
@@ -95,24 +94,24 @@ export class Rival {
 
   #hasRunOut({ spec }: LeaseObject): boolean {
     const durationMs = (spec.leaseDurationSeconds ?? 0) * 1_000;
-    if (this.#kind !== 'wall-clock') return this.#seenAt + durationMs < this.machine.monotonic();
-    return parseMicro(spec.renewTime ?? '') + durationMs < this.machine.now().wall;
+    if (this.#kind !== 'wall-clock') return this.#seenAt + durationMs < this.node.monotonic();
+    return Date.parse(spec.renewTime ?? '') + durationMs < this.node.now().wall;
   }
 
   /** `undefined` when nothing is known. */
   async #read(): Promise<LeaseObject | null | undefined> {
-    const answer = await this.#stage.network.request(this.machine, 'GET', LOCK);
+    const answer = await this.#context.network.request(this.node, 'GET', LOCK);
     if (answer?.status === 404) return null;
     return answer?.status === 200 ? (JSON.parse(answer.body) as LeaseObject) : undefined;
   }
 
   async #put(lease: LeaseObject | null): Promise<boolean> {
-    const { machine } = this;
-    const isMine = lease !== null && holderOf(lease) === machine.name;
-    const now = isoMicro(machine.now().wall);
-    const { leaseDurationMs } = this.#stage.plan.timings;
+    const { node } = this;
+    const isMine = lease !== null && holderOf(lease) === node.name;
+    const now = isoMicro(node.now().wall);
+    const { leaseDurationMs } = this.#context.plan.timings;
     const spec = {
-      holderIdentity: machine.name,
+      holderIdentity: node.name,
       leaseDurationSeconds: leaseDurationMs / 1_000,
       acquireTime: isMine ? (lease.spec.acquireTime ?? now) : now,
       renewTime: now,
@@ -120,15 +119,15 @@ export class Rival {
     };
     if (!(await this.#write(lease, spec))) return false;
     // A term is over when its deadline passes, whatever lands after it.
-    if (this.#leadsUntil !== null && machine.monotonic() >= this.#leadsUntil) return false;
-    this.#leadsUntil = machine.monotonic() + (leaseDurationMs * 2) / 3;
+    if (this.#leadsUntil !== null && node.monotonic() >= this.#leadsUntil) return false;
+    this.#leadsUntil = node.monotonic() + (leaseDurationMs * 2) / 3;
     return true;
   }
 
   async #release(): Promise<void> {
     const lease = await this.#read();
-    if (lease == null || holderOf(lease) !== this.machine.name) return;
-    const now = isoMicro(this.machine.now().wall);
+    if (lease == null || holderOf(lease) !== this.node.name) return;
+    const now = isoMicro(this.node.now().wall);
     const times = { acquireTime: now, renewTime: now };
     await this.#write(lease, {
       ...lease.spec,
@@ -139,17 +138,22 @@ export class Rival {
   }
 
   async #write(lease: LeaseObject | null, spec: LeaseObject['spec']): Promise<boolean> {
-    const { network } = this.#stage;
+    const { network } = this.#context;
     const name = LOCK;
+    // A patch without a version is what replaces whatever is stored: an update must name one.
+    const method = lease === null ? 'POST' : this.#kind === 'no-cas' ? 'PATCH' : 'PUT';
     const { uid, resourceVersion } = lease?.metadata ?? {};
-    const which = this.#kind === 'no-cas' ? {} : { uid, resourceVersion };
-    const body = { metadata: { name, ...(lease === null ? {} : which) }, spec };
-    const method = lease === null ? 'POST' : 'PUT';
-    const answer = await network.request(this.machine, method, name, body);
+    const body = { metadata: method === 'PUT' ? { name, uid, resourceVersion } : { name }, spec };
+    const answer = await network.request(this.node, method, name, body);
     if (answer === null || answer.status > 201) return false;
     const written = JSON.parse(answer.body) as LeaseObject;
     this.#token = BigInt(written.metadata.resourceVersion);
-    [this.#seen, this.#seenAt] = [JSON.stringify(written.spec), this.machine.monotonic()];
+    [this.#seen, this.#seenAt] = [JSON.stringify(written.spec), this.node.monotonic()];
     return true;
   }
+}
+
+/** Kubernetes' MicroTime. */
+function isoMicro(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, -1)}000Z`;
 }

@@ -1,9 +1,9 @@
-import type { Report, Result } from './fleet.js';
+import type { Report, Result } from './workers.js';
 import { planOf, type Plan, type PlanOptions } from './plan.js';
 import { shrink } from './shrink.js';
-import { shortened, titleOf } from './story.js';
+import { shortened, titleOf } from './trace.js';
 import { Tally } from './tally.js';
-import { run, type Outcome, type RunOptions } from './world.js';
+import { run, type Outcome, type RunOptions } from './cluster.js';
 
 /** A range of seeds, and what kind of runs they are the seeds of. */
 export interface Range {
@@ -39,11 +39,11 @@ export async function search(range: Range): Promise<Result> {
 
 /** The same run again, told as it went. */
 export async function replay(seed: number, { plan, run: how }: Range): Promise<Result> {
-  const outcome = await run(planOf(seed, plan), { ...how, tells: true });
+  const outcome = await run(planOf(seed, plan), { ...how, isTraced: true });
   const tally = new Tally();
   tally.add(outcome);
-  console.log(outcome.story.join('\n'));
-  return { violation: reportOf(seed, outcome, outcome.story.slice(-60)), ...tally.figures };
+  console.log(outcome.trace.join('\n'));
+  return { violation: reportOf(seed, outcome, outcome.trace.slice(-60)), ...tally.figures };
 }
 
 async function explain(plan: Plan, found: Outcome, range: Range): Promise<Report | null> {
@@ -52,13 +52,13 @@ async function explain(plan: Plan, found: Outcome, range: Range): Promise<Report
   const { run: how, raw } = range;
   console.error(`simulation: seed ${plan.seed} breaks promise ${violation.promise}`);
   const smallest = raw ? plan : await shrink(plan, violation, how);
-  const outcome = await run(smallest, { ...how, tells: true });
+  const outcome = await run(smallest, { ...how, isTraced: true });
   const title = `seed ${plan.seed} breaks promise ${violation.promise}: ${violation.what}`;
-  const story = [title, ...titleOf(smallest, plan), ...shortened(outcome.story)];
-  return reportOf(plan.seed, outcome, story);
+  const trace = [title, ...titleOf(smallest, plan), ...shortened(outcome.trace)];
+  return reportOf(plan.seed, outcome, trace);
 }
 
-function reportOf(seed: number, { violation }: Outcome, story: readonly string[]): Report | null {
+function reportOf(seed: number, { violation }: Outcome, trace: readonly string[]): Report | null {
   if (violation === null) return null;
-  return { promise: violation.promise, seed, steps: story.length, story };
+  return { promise: violation.promise, seed, steps: trace.length, trace };
 }

@@ -1,8 +1,8 @@
-import type { Violation } from './ledger.js';
+import type { Violation } from './invariants.js';
 import type { Plan, Timings } from './plan.js';
-import { run, type RunOptions } from './world.js';
+import { run, type RunOptions } from './cluster.js';
 
-/** So many runs are worth a shorter story. */
+/** So many runs are worth a shorter trace. */
 const MOST_RUNS = 400;
 
 /** Leaves out of a plan whatever the violation does not need: another of the same promise counts, too. */

@@ -1,4 +1,4 @@
-import type { Outcome } from './world.js';
+import type { Outcome } from './cluster.js';
 
 /** What many runs came to, as plain data. */
 export interface Figures {

@@ -1,6 +1,6 @@
 import type { Plan } from './plan.js';
 
-const MOST_LINES = 50;
+const LINE_LIMIT = 50;
 
 /** What is left of a plan that was made smaller. */
 export function titleOf(smallest: Plan, { items }: Plan): string[] {
@@ -14,10 +14,10 @@ export function titleOf(smallest: Plan, { items }: Plan): string[] {
   ];
 }
 
-/** The end of a story says most; its beginning, how it came to that. */
-export function shortened(story: readonly string[]): readonly string[] {
-  if (story.length <= MOST_LINES) return story;
-  const [head, tail] = [8, MOST_LINES - 9];
-  const left = story.length - head - tail;
-  return [...story.slice(0, head), `      … ${left} lines …`, ...story.slice(-tail)];
+/** The end of a trace says most; its beginning, how it came to that. */
+export function shortened(trace: readonly string[]): readonly string[] {
+  if (trace.length <= LINE_LIMIT) return trace;
+  const [head, tail] = [8, LINE_LIMIT - 9];
+  const left = trace.length - head - tail;
+  return [...trace.slice(0, head), `      … ${left} lines …`, ...trace.slice(-tail)];
 }

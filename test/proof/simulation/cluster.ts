@@ -2,24 +2,24 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { diagnosticsChannels, type EventMessage } from '@metaparticle/sync';
 import type { OutsiderWrite } from '../../../tools/harness/history/history.js';
 import { check } from '../../../tools/harness/history/checker.js';
-import { Api, type Change, type LeaseObject } from './api.js';
-import { DRAIN_TIMEOUT_MS } from './campaign.js';
+import { DRAIN_TIMEOUT_MS } from './election-workload.js';
 import { Prng } from '../../../tools/harness/random.js';
-import { borrowGlobals, settled } from './globals.js';
-import { Ledger, holderOf, type Violation } from './ledger.js';
-import { Machine } from './machine.js';
-import { Network } from './network.js';
+import { InvariantChecker, holderOf, type Violation } from './invariants.js';
+import { SimulatedNode } from './node.js';
+import { NAMESPACE, Network } from './network.js';
+import { LeaseServerModel } from '../../../src/testing/model.js';
+import type { StoreEvent } from '../../../src/testing/store.js';
 import type { Act, Fault, Plan, ProcessPlan } from './plan.js';
-import { Program } from './program.js';
+import { Service } from './service.js';
 import { Rival } from './rival.js';
 import { Schedule } from './schedule.js';
-import type { Stage } from './stage.js';
-import { Weather } from './weather.js';
-import { Witness } from './witness.js';
+import type { Context } from './context.js';
+import { NetworkFaults } from './network-faults.js';
+import { Observer } from './observer.js';
 
 export interface Outcome {
   readonly violation: Violation | null;
-  readonly story: readonly string[];
+  readonly trace: readonly string[];
   /** Of everything that happened and when: equal for equal runs. */
   readonly hash: number;
   readonly events: number;
@@ -29,8 +29,8 @@ export interface Outcome {
 }
 
 export interface RunOptions {
-  /** Take down the story. */
-  readonly tells?: boolean;
+  /** Take down the trace. */
+  readonly isTraced?: boolean;
   /** Overlaps are counted, not held against it: clocks are off by more than was covered. */
   readonly mayOverlap?: boolean;
 }
@@ -42,28 +42,28 @@ const POLL_AND_ATTEMPT_MS = 5_250 + 1_000;
 
 /** Runs a plan. Equal plans give equal outcomes. */
 export async function run(plan: Plan, options: RunOptions = {}): Promise<Outcome> {
-  const world = new World(plan, options);
-  return world.run();
+  const cluster = new Cluster(plan, options);
+  return cluster.run();
 }
 
-class World implements Stage {
+class Cluster implements Context {
   readonly plan: Plan;
   readonly schedule = new Schedule();
-  readonly chance: Prng;
+  readonly prng: Prng;
   readonly network: Network;
-  readonly witness: Witness;
+  readonly observer: Observer;
   readonly #options: RunOptions;
-  readonly #api: Api;
-  readonly #weather: Weather;
-  readonly #ledger: Ledger;
+  readonly #server: LeaseServerModel;
+  readonly #faults: NetworkFaults;
+  readonly #invariants: InvariantChecker;
   readonly #outsiders: OutsiderWrite[] = [];
-  readonly #programs = new Map<string, Program | Rival>();
-  readonly #retired: Program[] = [];
+  readonly #services = new Map<string, Service | Rival>();
+  readonly #retired: Service[] = [];
   readonly #won = new Set<string>();
-  readonly #story: string[] = [];
+  readonly #trace: string[] = [];
   readonly #counts = new Map<string, number>();
   #violation: Violation | null = null;
-  #current: Machine | null = null;
+  #current: SimulatedNode | null = null;
   #incarnations = 0;
   #isCalm = false;
   #isClosing = false;
@@ -73,7 +73,7 @@ class World implements Stage {
   constructor(plan: Plan, options: RunOptions) {
     this.plan = plan;
     this.#options = options;
-    this.chance = new Prng(plan.seed ^ 0x5eed);
+    this.prng = new Prng(plan.seed ^ 0x5eed);
     const { leaseDurationMs, marginMs } = plan.timings;
     const count = (what: string): void => this.count(what);
     const violate = (promise: string, what: string): void => this.violate(promise, what);
@@ -81,47 +81,44 @@ class World implements Stage {
       plan.processes.filter(({ kind }) => kind === 'ours').map(({ name }) => name),
     );
     const isOurs = (id: string): boolean => ours.has(id.split('.')[0] ?? '');
-    this.#ledger = new Ledger(leaseDurationMs - marginMs, isOurs, violate, count);
-    this.#api = new Api((change) => this.#changed(change));
-    this.#weather = new Weather(count);
-    const { schedule, chance } = this;
-    const walls = plan.wallsAheadMs;
-    this.network = new Network(schedule, this.#api, this.#weather, chance, walls, count);
-    this.witness = new Witness(schedule, this.#ledger, plan, violate);
+    this.#invariants = new InvariantChecker(leaseDurationMs - marginMs, isOurs, violate, count);
+    const { schedule, prng } = this;
+    this.#server = serverOf(schedule, prng, (event) => this.#changed(event));
+    const faults = new NetworkFaults(count);
+    this.#faults = faults;
+    const { wallsAheadMs } = plan;
+    const server = this.#server;
+    this.network = new Network({ server, schedule, faults, prng, wallsAheadMs, count });
+    this.observer = new Observer(schedule, this.#invariants, plan, violate);
   }
 
   async run(): Promise<Outcome> {
-    const giveBack = borrowGlobals({
-      random: this.chance.next,
-      current: () => this.#current,
-    });
     subscribe(diagnosticsChannels.event, this.#onEvent);
     process.on('unhandledRejection', this.#onRejection).on('warning', this.#onWarning);
     try {
       await this.#live();
-      // Node.js looks for unhandled rejections, and tells warnings, between two turns of its loop.
+      // Node.js looks for unhandled rejections, and isTraced warnings, between two turns of its loop.
       await settled(true);
     } finally {
-      giveBack();
       unsubscribe(diagnosticsChannels.event, this.#onEvent);
       process.off('unhandledRejection', this.#onRejection).off('warning', this.#onWarning);
     }
-    const overlaps = this.#judge();
+    const overlaps = this.#check();
     return {
-      ...{ violation: this.#violation, story: this.#story, hash: this.#hash >>> 0, overlaps },
+      ...{ violation: this.#violation, trace: this.#trace, hash: this.#hash >>> 0, overlaps },
       ...{ events: this.#events, virtualMs: this.schedule.now, counts: this.#counts },
     };
   }
 
-  tell(line: string): void {
+  log(line: string): void {
     this.#mix(line.length);
-    if (this.#options.tells === true) {
-      this.#story.push(`${this.schedule.now.toFixed(1).padStart(9)} ${line}`);
+    if (this.#options.isTraced === true) {
+      this.#trace.push(`${this.schedule.now.toFixed(1).padStart(9)} ${line}`);
     }
   }
 
   violate(promise: string, what: string): void {
-    this.tell(`!!! ${promise}: ${what}`);
+    this.log(`!!! ${promise}: ${what}`);
     this.#violation ??= { promise, what };
   }
 
@@ -136,11 +133,11 @@ class World implements Stage {
   async #live(): Promise<void> {
     const { processes, items, lastsMs, seed } = this.plan;
     for (const one of processes) this.#start(one);
-    for (const { at, act } of items) this.schedule.at(at, () => this.#do(act));
+    for (const { at, act } of items) this.schedule.at(at, () => this.#perform(act));
     const isThorough = seed % 8 === 0;
     await this.#until(lastsMs, () => false, isThorough);
     if (this.#isViolated() || processes.some(({ kind }) => kind !== 'ours')) return;
-    this.schedule.in(0, () => this.#calm());
+    this.schedule.in(0, () => this.#stopFaults());
     await this.#until(
       lastsMs + this.#progressMs(),
       () => this.#isCalm && this.#isQuiet(),
@@ -160,48 +157,46 @@ class World implements Stage {
       this.#current = null;
       this.#events += 1;
       this.#mix(this.schedule.now * 1_000);
-      this.witness.look();
+      this.observer.look();
       if (this.#events > MOST_EVENTS) this.violate('quiet', `more than ${MOST_EVENTS} events`);
     }
   }
 
   #start(plan: ProcessPlan): void {
     this.#incarnations += 1;
-    const machine = new Machine(
+    const node = new SimulatedNode(
       plan.name,
       this.#incarnations,
       plan,
       this.schedule,
-      this.chance,
+      this.prng,
       (one, act) => {
         this.#current = one;
         act();
       },
     );
-    machine.receive(() => {
-      const program =
-        plan.kind === 'ours'
-          ? new Program(plan, machine, this)
-          : new Rival(plan.kind, machine, this);
-      this.#programs.set(plan.name, program);
+    node.receive(() => {
+      const service =
+        plan.kind === 'ours' ? new Service(plan, node, this) : new Rival(plan.kind, node, this);
+      this.#services.set(plan.name, service);
     });
   }
 
-  #do(act: Act): void {
-    this.tell(`-- ${describe(act)}`);
+  #perform(act: Act): void {
+    this.log(`-- ${describe(act)}`);
     switch (act.kind) {
       case 'lock':
-      case 'campaign':
+      case 'election':
       case 'step-down': {
-        const program = this.#programs.get(act.process);
-        program?.machine.receive(() => program.do(act));
+        const service = this.#services.get(act.process);
+        service?.node.receive(() => service.do(act));
         return;
       }
       case 'close': {
-        const program = this.#programs.get(act.process);
-        if (!(program instanceof Program)) return;
-        this.#retired.push(program);
-        program.machine.receive(() => program.do(act));
+        const service = this.#services.get(act.process);
+        if (!(service instanceof Service)) return;
+        this.#retired.push(service);
+        service.node.receive(() => service.do(act));
         return this.#replace(act.process, act.downMs);
       }
       default:
@@ -216,79 +211,79 @@ class World implements Stage {
     };
     switch (fault.kind) {
       case 'crash':
-        this.#programs.get(fault.process)?.machine.kill();
+        this.#services.get(fault.process)?.node.kill();
         return this.#replace(fault.process, fault.downMs);
       case 'stall':
-        return this.#programs.get(fault.process)?.machine.stall(fault.forMs);
+        return this.#services.get(fault.process)?.node.stall(fault.forMs);
       case 'suspend':
-        return this.#programs.get(fault.process)?.machine.suspend(fault.forMs);
+        return this.#services.get(fault.process)?.node.suspend(fault.forMs);
       case 'wall':
-        return this.#programs.get(fault.process)?.machine.stepWall(fault.byMs);
-      case 'weather':
-        return end(this.#weather.open(fault.window));
+        return this.#services.get(fault.process)?.node.stepWall(fault.byMs);
+      case 'network':
+        return end(this.#faults.open(fault.window));
       case 'outage':
-        return end(this.#weather.begin(fault.outage));
+        return end(this.#faults.begin(fault.outage));
       case 'cut':
         return this.network.cut(fault.process, fault.ending);
       case 'ban':
         this.network.bans.add(fault.ban);
         return end(() => this.network.bans.delete(fault.ban));
       case 'outsider':
-        return this.#meddle(fault.lock, fault.how);
+        return this.#editAsOutsider(fault.lock, fault.how);
     }
   }
 
   #replace(name: string, downMs: number): void {
     const plan = this.plan.processes.find((one) => one.name === name);
-    this.#programs.delete(name);
+    this.#services.delete(name);
     if (plan !== undefined) this.schedule.in(downMs, () => this.#restart(plan));
   }
 
   #restart(plan: ProcessPlan): void {
-    if (!this.#programs.has(plan.name)) this.#start(plan);
+    if (!this.#services.has(plan.name)) this.#start(plan);
   }
 
-  #meddle(lock: string, how: 'delete' | 'overwrite' | 'blank' | 'label'): void {
+  #editAsOutsider(lock: string, how: 'delete' | 'overwrite' | 'blank' | 'label'): void {
+    const { leases } = this.#server;
     const at = this.schedule.now;
-    const edits: Record<typeof how, (lease: LeaseObject) => LeaseObject | null> = {
-      delete: () => null,
-      overwrite: (lease) => foreign(lease, 'outsider'),
-      blank: (lease) => foreign(lease, ''),
-      label: ({ metadata, spec }) => {
-        const labels = { ...metadata.labels, edited: at.toFixed(0) };
-        return { metadata: { ...metadata, labels }, spec };
-      },
-    };
-    if (this.#api.get(lock) === null) return;
+    if (leases.get(NAMESPACE, lock) === undefined) return;
     if (how !== 'label') this.#outsiders.push({ lock, at, what: how });
-    this.#api.force(lock, 'outsider', edits[how]);
+    this.network.asOutsider(() => {
+      if (how === 'delete') return leases.delete(NAMESPACE, lock);
+      leases.edit(NAMESPACE, lock, ({ metadata, spec }) => {
+        if (how === 'label') metadata.labels = { ...metadata.labels, edited: at.toFixed(0) };
+        else spec.holderIdentity = how === 'overwrite' ? 'outsider' : '';
+        if (how !== 'label') spec.leaseDurationSeconds = 3;
+      });
+    });
   }
 
-  #changed(change: Change): void {
-    const { type, name, version, by, after } = change;
-    this.tell(`${type} ${name} ${version} by ${by}, holder ${holderOf(after) || 'nobody'}`);
-    this.#ledger.note(change);
-    this.network.told(change.line, name);
+  #changed({ type, version, object, previous }: StoreEvent): void {
+    const { name } = object.metadata;
+    const after = type === 'DELETED' ? null : object;
+    const { writer } = this.network;
+    this.log(`${type} ${name} ${version} by ${writer.by}, holder ${holderOf(after) || 'none'}`);
+    this.#invariants.note({ ...writer, name, version, before: previous ?? null, after });
   }
 
   /** Faults have stopped. */
-  #calm(): void {
+  #stopFaults(): void {
     this.#isCalm = true;
-    this.tell('-- faults stop');
-    this.#weather.clear();
+    this.log('-- faults stop');
+    this.#faults.clear();
     this.network.bans.clear();
     for (const plan of this.plan.processes) this.#restart(plan);
-    for (const program of this.#services()) {
-      program.machine.receive(() => {
-        program.windDown();
-        for (const lock of this.plan.locks) program.compete(lock, () => void this.#won.add(lock));
+    for (const service of this.#ours()) {
+      service.node.receive(() => {
+        service.windDown();
+        for (const lock of this.plan.locks) service.compete(lock, () => void this.#won.add(lock));
       });
     }
   }
 
   #closeAll(): void {
     this.#isClosing = true;
-    for (const { machine, close } of this.#services()) machine.receive(close);
+    for (const { node, close } of this.#ours()) node.receive(close);
   }
 
   /** The record's duration, the longest gap between polls, an attempt; and work that drains before. */
@@ -306,27 +301,27 @@ class World implements Stage {
 
   #checkEnd(): void {
     if (this.#violation !== null) return;
-    for (const { machine, pending } of [...this.#services(), ...this.#retired]) {
-      if (machine.isDead || pending.size === 0) continue;
-      this.violate('settle', `${machine.id}: not settled: ${[...pending].join(', ')}`);
+    for (const { node, pending } of [...this.#ours(), ...this.#retired]) {
+      if (node.isDead || pending.size === 0) continue;
+      this.violate('settle', `${node.id}: not settled: ${[...pending].join(', ')}`);
     }
   }
 
   #isQuiet(): boolean {
-    return [...this.#services(), ...this.#retired].every(
-      ({ machine, pending }) => machine.isDead || pending.size === 0,
+    return [...this.#ours(), ...this.#retired].every(
+      ({ node, pending }) => node.isDead || pending.size === 0,
     );
   }
 
-  #services(): Program[] {
-    return [...this.#programs.values()].filter((one) => one instanceof Program);
+  #ours(): Service[] {
+    return [...this.#services.values()].filter((one) => one instanceof Service);
   }
 
-  #judge(): number {
-    this.witness.close();
+  #check(): number {
+    this.observer.close();
     const { leaseDurationMs, marginMs } = this.plan.timings;
     const slowest = Math.min(...this.plan.processes.map(({ rate }) => rate));
-    const { beliefs, writes } = this.witness;
+    const { beliefs, writes } = this.observer;
     const history = { beliefs, writes, outsiders: this.#outsiders };
     const found = check(history, { beliefMs: (leaseDurationMs - marginMs) / slowest });
     const overlaps = found.overlaps.filter(({ excusedBy }) => excusedBy === null);
@@ -343,7 +338,7 @@ class World implements Stage {
   }
 
   readonly #onEvent = (message: unknown): void => {
-    if (this.#current !== null) this.witness.published(this.#current, message as EventMessage);
+    if (this.#current !== null) this.observer.published(this.#current, message as EventMessage);
   };
 
   readonly #onRejection = (reason: unknown): void => {
@@ -355,11 +350,41 @@ class World implements Stage {
   };
 }
 
-function foreign({ metadata, spec }: LeaseObject, holderIdentity: string): LeaseObject {
-  return { metadata, spec: { ...spec, holderIdentity, leaseDurationSeconds: 3 } };
-}
-
 function describe(act: Act): string {
   const { kind, ...rest } = act;
   return `${kind} ${JSON.stringify(rest)}`;
+}
+
+/** The time that the API server's clock shows when the simulation begins. */
+const EPOCH = 1_750_000_000_000;
+/** A watch sometimes begins with a state that is a few changes old, since it comes from a cache. */
+const STALE_START = 0.2;
+const MOST_STALE = 4;
+
+function serverOf(
+  schedule: Schedule,
+  prng: Prng,
+  onChange: (event: StoreEvent) => void,
+): LeaseServerModel {
+  const clock = {
+    wall: () => EPOCH + schedule.now,
+    after: (ms: number, callback: () => void) => schedule.in(ms, callback),
+  };
+  const watchLag = (): number => (prng.is(STALE_START) ? prng.whole(1, MOST_STALE) : 0);
+  return new LeaseServerModel(
+    { initialVersion: 100n },
+    { clock, random: prng.next, watchLag },
+    onChange,
+  );
+}
+
+/**
+ * Resolves once all promise reactions have run: those go before what `nextTick` has in line. With `isThorough`,
+ * Node.js also looks for rejections that nothing handles, as it does between any two events.
+ */
+function settled(isThorough: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    if (isThorough) setImmediate(resolve);
+    else process.nextTick(resolve);
+  });
 }

@@ -1,12 +1,12 @@
 import { Election, type LeaseClient, type Leading, type StopReason } from '@metaparticle/sync';
 import { isSyncError } from '../../../src/errors.js';
-import type { Machine } from './machine.js';
+import type { SimulatedNode } from './node.js';
 import type { Timings, Work } from './plan.js';
-import { guardedWrite, type Stage } from './stage.js';
+import { guardedWrite, type Context } from './context.js';
 
 export const DRAIN_TIMEOUT_MS = 3_000;
 
-type CampaignWork = Extract<Work, { kind: 'campaign' }>;
+type ElectionWork = Extract<Work, { kind: 'election' }>;
 
 interface Options extends Timings {
   readonly client: LeaseClient;
@@ -16,11 +16,11 @@ const WORK_FAILED = new Error('the leading work failed');
 const WRITE_EVERY_MS = 700;
 
 /** One election in one process, and what must be true of its terms. */
-export class Campaign {
+export class ElectionWorkload {
   readonly lock: string;
-  readonly #work: CampaignWork;
-  readonly #machine: Machine;
-  readonly #stage: Stage;
+  readonly #work: ElectionWork;
+  readonly #node: SimulatedNode;
+  readonly #context: Context;
   readonly #election: Election;
   readonly #isClosing: () => boolean;
   readonly #stop = new AbortController();
@@ -32,17 +32,17 @@ export class Campaign {
   #askedAt = 0;
 
   constructor(
-    work: CampaignWork,
+    work: ElectionWork,
     options: Options,
-    machine: Machine,
-    stage: Stage,
+    node: SimulatedNode,
+    context: Context,
     isClosing: () => boolean,
   ) {
     this.#isClosing = isClosing;
     this.lock = work.lock;
     this.#work = work;
-    this.#machine = machine;
-    this.#stage = stage;
+    this.#node = node;
+    this.#context = context;
     this.#election = new Election(work.lock, {
       ...options,
       drainTimeoutMs: DRAIN_TIMEOUT_MS,
@@ -52,7 +52,7 @@ export class Campaign {
   }
 
   async run(): Promise<void> {
-    void this.#machine.sleep(this.#work.forMs).then(() => this.stop());
+    void this.#node.sleep(this.#work.forMs).then(() => this.stop());
     try {
       await this.#election.run({ signal: this.#stop.signal });
     } catch (error) {
@@ -84,21 +84,21 @@ export class Campaign {
 
   #began(leading: Leading): void {
     const { fencingToken: token, signal, lostSignal } = leading;
-    const machine = this.#machine;
-    this.#stage.count('term');
-    this.#stage.tell(`${machine.id} leads ${this.lock} with token ${token}`);
+    const node = this.#node;
+    this.#context.count('term');
+    this.#context.log(`${node.id} leads ${this.lock} with token ${token}`);
     if (this.#open !== null) this.#broken('leads again before the last end was told');
     if (this.#working > 0) this.#broken('leads again while its old work goes on');
     if (signal.aborted || lostSignal.aborted) this.#broken('begins with a signal aborted');
     if (!this.#election.isLeader()) this.#broken('is told to lead and does not');
     if (this.#election.fencingToken !== token) this.#broken('has two tokens');
     this.#open = leading;
-    signal.addEventListener('abort', () => (this.#askedAt = machine.monotonic()), { once: true });
+    signal.addEventListener('abort', () => (this.#askedAt = node.monotonic()), { once: true });
     this.#isSteppedDown = false;
     this.#working += 1;
     this.#started += 1;
-    this.#stage.witness.watch({
-      ...{ machine, lock: this.lock, token, signal: lostSignal },
+    this.#context.observer.watch({
+      ...{ node, lock: this.lock, token, signal: lostSignal },
       isHeld: () => this.#open === leading && this.#election.isLeader(),
       isGivenBack: () => this.#open !== leading,
     });
@@ -106,28 +106,28 @@ export class Campaign {
 
   async #act({ signal, fencingToken }: Leading): Promise<void> {
     const { failsAfterMs, drainMs } = this.#work;
-    const machine = this.#machine;
+    const node = this.#node;
     for (let ms = 0; !signal.aborted; ms += WRITE_EVERY_MS) {
       if (failsAfterMs !== null && ms >= failsAfterMs) throw WORK_FAILED;
       this.#write(fencingToken);
-      await machine.sleep(WRITE_EVERY_MS);
+      await node.sleep(WRITE_EVERY_MS);
     }
     for (let left = drainMs; left > 0; left -= WRITE_EVERY_MS) {
       this.#write(fencingToken);
-      await machine.sleep(Math.min(left, WRITE_EVERY_MS));
+      await node.sleep(Math.min(left, WRITE_EVERY_MS));
     }
   }
 
   #write(token: bigint): void {
     if (this.#election.fencingToken !== token) return;
-    guardedWrite(this.#stage, this.#machine.id, this.lock, token);
+    guardedWrite(this.#context, this.#node.id, this.lock, token);
   }
 
   #stoppedLeading(reason: StopReason): void {
     const open = this.#open;
     this.#stopped += 1;
-    this.#stage.count(`end ${reason}`);
-    this.#stage.tell(`${this.#machine.id} stops leading ${this.lock}: ${reason}`);
+    this.#context.count(`end ${reason}`);
+    this.#context.log(`${this.#node.id} stops leading ${this.lock}: ${reason}`);
     if (open === null) return this.#broken(`is told of an end, ${reason}, without a term`);
     if (this.#election.isLeader()) this.#broken('leads while its end is told');
     this.#open = null;
@@ -140,14 +140,14 @@ export class Campaign {
   /** What ends by wish ends with its work, or after the time that its work was given. */
   #checkDrain(): void {
     if (this.#working === 0 || this.#isClosing()) return;
-    const drained = this.#machine.monotonic() - this.#askedAt;
+    const drained = this.#node.monotonic() - this.#askedAt;
     if (drained < DRAIN_TIMEOUT_MS - 1)
       this.#broken(`let go ${drained.toFixed(0)} ms into its work`);
   }
 
   #judge(error: unknown): void {
     const code = isSyncError(error) ? error.code : 'none';
-    const hasBans = this.#stage.plan.items.some(({ act }) => act.kind === 'ban');
+    const hasBans = this.#context.plan.items.some(({ act }) => act.kind === 'ban');
     const isExplained =
       (error === WORK_FAILED && this.#work.failsAfterMs !== null) ||
       code === 'ERR_CLOSED' ||
@@ -156,6 +156,6 @@ export class Campaign {
   }
 
   #broken(what: string): void {
-    this.#stage.violate('election', `${this.lock}: ${this.#machine.id} ${what}`);
+    this.#context.violate('election', `${this.lock}: ${this.#node.id} ${what}`);
   }
 }

@@ -1,6 +1,17 @@
-import type { Change, LeaseObject } from './api.js';
+import type { LeaseObject } from '../../../src/testing/types.js';
+import type { Writer } from './network.js';
 
-/** A broken promise of DESIGN, or another duty by its name. */
+/** One change of one Lease, and its writer. */
+export interface Change extends Writer {
+  readonly name: string;
+  readonly version: bigint;
+  /** `null` when it was created. */
+  readonly before: LeaseObject | null;
+  /** `null` when it was deleted. */
+  readonly after: LeaseObject | null;
+}
+
+/** A broken promise by its number in docs/safety.md, or another duty by its name. */
 export interface Violation {
   readonly promise: string;
   readonly what: string;
@@ -16,21 +27,21 @@ interface Mark {
 
 const TERM = 'sync.metaparticle.io/term';
 
-/** What can be told from committed writes alone, by somebody who sees each of them and who made it. */
-export class Ledger {
-  /** Until when a term's landed writes let it believe, in elapsed time of its own machine. */
+/** Checks what follows from the committed writes alone, each with its writer. */
+export class InvariantChecker {
+  /** Until when a term's landed writes let it believe, in elapsed time of its own node. */
   readonly #covered = new Map<string, number>();
   readonly #owners = new Map<string, string>();
   readonly #tokens = new Map<string, bigint>();
   readonly #takers = new Map<string, string>();
   readonly #beliefMs: number;
-  readonly #ours: (machine: string) => boolean;
+  readonly #ours: (node: string) => boolean;
   readonly #violate: Violate;
   readonly #count: (what: string) => void;
 
   constructor(
     beliefMs: number,
-    ours: (machine: string) => boolean,
+    ours: (node: string) => boolean,
     violate: Violate,
     count: (what: string) => void,
   ) {
@@ -47,7 +58,7 @@ export class Ledger {
   note(change: Change): void {
     if (!this.#ours(change.by)) return;
     const [before, after] = [markOf(change.before), markOf(change.after)];
-    // Who gives up a claim moves the version of whatever is there, and must leave all of it as it is.
+    // Giving up a claim moves the version of whatever is stored, and must leave all of it as it is.
     const isMoved = after !== null && after.nonce === before?.nonce && after.stamp === before.stamp;
     if (isMoved) return this.#moved(change);
     if (after !== null) this.#credit(change, after);

@@ -8,7 +8,7 @@ export interface Report {
   readonly promise: string;
   readonly seed: number;
   readonly steps: number;
-  readonly story: readonly string[];
+  readonly trace: readonly string[];
 }
 
 /** What the command prints as its last line when it is asked for JSON. */
@@ -17,10 +17,10 @@ export interface Result extends Figures {
 }
 
 /**
- * Shares seeds out to processes of this same program: a run takes the globals of the process that it is in.
+ * Shares seeds out to processes of this same service: a run takes the globals of the process that it is in.
  * The first violation ends them all.
  */
-export async function fleet(
+export async function inWorkers(
   script: string,
   parts: readonly (readonly string[])[],
 ): Promise<Result[]> {

@@ -1,46 +1,46 @@
 import type { Prng } from '../../../tools/harness/random.js';
 
 /** What may happen to a message on its way. */
-export type Trouble =
-  /** Never arrives; nobody is told. */
+export type MessageFault =
+  /** Never arrives, and its sender is not notified. */
   | 'lost'
   | 'delayed'
-  /** The connection breaks while it is on its way; it may have arrived or not. */
+  /** The connection breaks while the message is on its way. It may have arrived or not. */
   | 'reset'
-  /** For watch events: arrives twice; or once more, after later ones. */
+  /** For watch events: delivered twice at once; or once more, after later events. */
   | 'twice'
   | 'again';
 
 export type Leg = 'request' | 'reply' | 'watch';
 
-/** For a while, messages of one kind fare badly. */
+/** For a while, messages of one kind meet a fault. */
 export interface Window {
-  /** `null` for everybody. */
+  /** `null`: of all processes. */
   readonly process: string | null;
   readonly leg: Leg;
-  readonly trouble: Trouble;
-  readonly chance: number;
-  /** For what is delayed: at most so long. */
+  readonly fault: MessageFault;
+  readonly probability: number;
+  /** For delayed messages: the longest delay. */
   readonly ms: number;
 }
 
 /** What an API server in trouble does. */
 export type Outage =
-  /** Takes everything in and does nothing until it thaws: then all that was sent lands, however late. */
+  /** Accepts requests and does nothing until it resumes. Then all of them are carried out, however late. */
   | 'frozen'
   /** Nothing listens. */
   | 'refused'
   /** 500, sometimes after the write was committed. */
   | 'failing'
-  /** 429, at times with Retry-After. */
+  /** 429, sometimes with Retry-After. */
   | 'busy';
 
-/** The faults of now. */
-export class Weather {
+/** The faults of the network and of the API server that are in force. */
+export class NetworkFaults {
   readonly #windows = new Set<Window>();
   readonly #outages = new Map<object, Outage>();
   readonly #count: (fault: string) => void;
-  #onThaw: (() => void)[] = [];
+  #frozen: (() => void)[] = [];
 
   constructor(count: (fault: string) => void) {
     this.#count = count;
@@ -50,37 +50,34 @@ export class Weather {
     return [...this.#outages.values()].at(-1) ?? null;
   }
 
+  /** @returns the way to end it */
   open(window: Window): () => void {
     this.#windows.add(window);
     return () => void this.#windows.delete(window);
   }
 
+  /** @returns the way to end it */
   begin(outage: Outage): () => void {
     const key = {};
     this.#outages.set(key, outage);
     return () => {
       this.#outages.delete(key);
-      if (this.outage === 'frozen') return;
-      const waiting = this.#onThaw;
-      this.#onThaw = [];
-      for (const act of waiting) act();
+      if (this.outage !== 'frozen') this.#resume();
     };
   }
 
-  /** Calls back once the server is not frozen, or at once. */
-  whenThawed(act: () => void): void {
-    if (this.outage === 'frozen') {
-      this.#count('held by a frozen server');
-      this.#onThaw.push(act);
-    } else act();
+  /** Calls back once the server is no longer frozen. */
+  whenResumed(act: () => void): void {
+    this.#count('held by a frozen server');
+    this.#frozen.push(act);
   }
 
-  /** The trouble that befalls a message of now, if any. */
-  roll(process: string, leg: Leg, chance: Prng): Window | null {
+  /** The fault that a message sent now meets, if any. */
+  meet(process: string, leg: Leg, prng: Prng): Window | null {
     for (const window of this.#windows) {
       if (window.leg !== leg || (window.process ?? process) !== process) continue;
-      if (!chance.is(window.chance)) continue;
-      this.#count(`${leg} ${window.trouble}`);
+      if (!prng.is(window.probability)) continue;
+      this.#count(`${leg} ${window.fault}`);
       return window;
     }
     return null;
@@ -89,8 +86,10 @@ export class Weather {
   clear(): void {
     this.#windows.clear();
     this.#outages.clear();
-    const waiting = this.#onThaw;
-    this.#onThaw = [];
-    for (const act of waiting) act();
+    this.#resume();
+  }
+
+  #resume(): void {
+    for (const act of this.#frozen.splice(0)) act();
   }
 }

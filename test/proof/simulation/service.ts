@@ -1,12 +1,9 @@
-import { Lock, type LeaseClient, type LockHandle, type SyncWarning } from '@metaparticle/sync';
-import { clientOn } from '../../../src/client.js';
+import { LeaseClient, Lock, type LockHandle } from '@metaparticle/sync';
 import { isSyncError } from '../../../src/errors.js';
-import { LeaseHost } from '../../../src/lease/host.js';
-import { connectThrough } from '../../../src/lease/kube/connect.js';
-import { Campaign } from './campaign.js';
-import type { Machine } from './machine.js';
+import { ElectionWorkload } from './election-workload.js';
+import type { SimulatedNode } from './node.js';
 import type { ProcessPlan, Work } from './plan.js';
-import { guardedWrite, type Stage } from './stage.js';
+import { guardedWrite, type Context } from './context.js';
 
 type LockWork = Extract<Work, { kind: 'lock' }>;
 
@@ -18,12 +15,12 @@ const SETTLES_MS = 5_050;
 const WRITE_EVERY_MS = 700;
 
 /** One run of a service that uses the library, from its start to its end. */
-export class Program {
-  readonly machine: Machine;
+export class Service {
+  readonly node: SimulatedNode;
   readonly #plan: ProcessPlan;
-  readonly #stage: Stage;
+  readonly #context: Context;
   readonly #client: LeaseClient;
-  readonly #campaigns = new Set<Campaign>();
+  readonly #elections = new Set<ElectionWorkload>();
   readonly #stops = new Set<AbortController>();
   readonly #given = new WeakSet<LockHandle>();
   /** What has been called and has not settled. */
@@ -31,35 +28,38 @@ export class Program {
   #isClosing = false;
   #calls = 0;
 
-  constructor(plan: ProcessPlan, machine: Machine, stage: Stage) {
-    this.machine = machine;
+  constructor(plan: ProcessPlan, node: SimulatedNode, context: Context) {
+    this.node = node;
     this.#plan = plan;
-    this.#stage = stage;
-    const clock = machine;
-    const warn = ({ code }: SyncWarning): void => stage.count(`warning ${code}`);
-    const ports = { clock, random: stage.chance.next, warn };
-    const host = new LeaseHost({
-      ...ports,
-      connect: () => Promise.resolve(connectThrough(stage.network.route(machine), ports)),
+    this.#context = context;
+    this.#client = new LeaseClient({
+      kubeConfig: context.network.kubeConfig(node),
+      identity: plan.name,
+      onWarning: ({ code }) => context.count(`warning ${code}`),
     });
-    this.#client = clientOn(host, { identity: plan.name, onWarning: warn });
   }
 
   do(work: Work): void {
     switch (work.kind) {
       case 'lock':
         return this.#settles(`${work.how} of ${work.lock}`, this.#lock(work));
-      case 'campaign': {
+      case 'election': {
         const isClosing = (): boolean => this.#isClosing;
-        const campaign = new Campaign(work, this.#options, this.machine, this.#stage, isClosing);
-        this.#campaigns.add(campaign);
-        const run = campaign.run().finally(() => this.#campaigns.delete(campaign));
+        const election = new ElectionWorkload(
+          work,
+          this.#options,
+          this.node,
+          this.#context,
+          isClosing,
+        );
+        this.#elections.add(election);
+        const run = election.run().finally(() => this.#elections.delete(election));
         return this.#settles(`run of ${work.lock}`, run);
       }
       case 'step-down':
-        for (const campaign of this.#campaigns) {
-          if (campaign.lock !== work.lock) continue;
-          this.#settles(`step-down of ${work.lock}`, campaign.stepDown(work.cooldownMs));
+        for (const election of this.#elections) {
+          if (election.lock !== work.lock) continue;
+          this.#settles(`step-down of ${work.lock}`, election.stepDown(work.cooldownMs));
         }
         return;
       case 'close':
@@ -70,7 +70,7 @@ export class Program {
   /** Everybody has had enough: what is held is given back, what is waited for is called off. */
   windDown(): void {
     for (const stop of this.#stops) stop.abort(CALLED_OFF);
-    for (const campaign of this.#campaigns) campaign.stop();
+    for (const election of this.#elections) election.stop();
   }
 
   /** Waits for a lock for however long it takes, and gives it back soon. */
@@ -80,11 +80,11 @@ export class Program {
       const handle = await lockOf.acquire();
       onWin();
       this.#watch(handle, lock);
-      await this.machine.sleep(20);
+      await this.node.sleep(20);
       await this.#release(handle);
     };
     const refused = (error: unknown): void =>
-      this.#stage.violate('4', `${this.machine.id} waits for ${lock}: ${String(error)}`);
+      this.#context.violate('4', `${this.node.id} waits for ${lock}: ${String(error)}`);
     this.#settles(`last acquire of ${lock}`, run().catch(refused));
   }
 
@@ -95,19 +95,19 @@ export class Program {
   };
 
   async #close(): Promise<void> {
-    const start = this.machine.monotonic();
+    const start = this.node.monotonic();
     await this.#client.close();
     this.#checkPromptness('close()', start);
-    await this.machine.sleep(1);
-    if (this.machine.timers > 0) {
-      this.#stage.violate('close', `${this.machine.id} has ${this.machine.timers} timers left`);
+    await this.node.sleep(1);
+    if (this.node.timers > 0) {
+      this.#context.violate('close', `${this.node.id} has ${this.node.timers} timers left`);
     }
   }
 
   get #options() {
     const { trustServerClock, deleteOnRelease } = this.#plan;
     const client = this.#client;
-    return { client, trustServerClock, deleteOnRelease, ...this.#stage.plan.timings };
+    return { client, trustServerClock, deleteOnRelease, ...this.#context.plan.timings };
   }
 
   #settles(what: string, promise: Promise<void>): void {
@@ -121,7 +121,7 @@ export class Program {
     const stop = new AbortController();
     this.#stops.add(stop);
     if (work.abortAfterMs !== null) {
-      void this.machine.sleep(work.abortAfterMs).then(() => stop.abort(CALLED_OFF));
+      void this.node.sleep(work.abortAfterMs).then(() => stop.abort(CALLED_OFF));
     }
     try {
       await this.#attempt(work, stop.signal);
@@ -176,87 +176,87 @@ export class Program {
     const { handle } = entered;
     if (handle === null) {
       if (result.status === 'rejected') throw result.reason;
-      this.#stage.violate('withLock', `${work.lock}: resolved without running`);
+      this.#context.violate('withLock', `${work.lock}: resolved without running`);
       return;
     }
-    if (handle.isHeld()) this.#stage.violate('withLock', `${work.lock}: held after the end`);
+    if (handle.isHeld()) this.#context.violate('withLock', `${work.lock}: held after the end`);
     const isKept = result.status === 'fulfilled' && result.value === 'held' && !isFailing;
     const isFault = result.status === 'rejected' && result.reason === FAILED && isFailing;
     const isLoss =
       result.status === 'rejected' && isSyncError(result.reason, 'ERR_LOCK_LOST') && !isFailing;
     if (isKept || isFault || (isLoss && handle.loss === result.reason)) return;
-    this.#stage.violate('withLock', `${work.lock}: ended as ${JSON.stringify(result)}`);
+    this.#context.violate('withLock', `${work.lock}: ended as ${JSON.stringify(result)}`);
   }
 
   #watch(handle: LockHandle, lock: string): void {
-    const { machine } = this;
+    const { node } = this;
     const { fencingToken: token, signal } = handle;
-    this.#stage.count('acquisition');
-    this.#stage.tell(`${machine.id} holds ${lock} with token ${token}`);
+    this.#context.count('acquisition');
+    this.#context.log(`${node.id} holds ${lock} with token ${token}`);
     if (!handle.isHeld() && handle.loss === null) {
-      this.#stage.violate('acquire', `${lock}: ${machine.id} was given what it does not hold`);
+      this.#context.violate('acquire', `${lock}: ${node.id} was given what it does not hold`);
     }
     signal.addEventListener('abort', () => {
       const { reason } = signal as { reason: unknown };
-      if (handle.isHeld()) this.#stage.violate('signal', `${lock}: aborted while held`);
+      if (handle.isHeld()) this.#context.violate('signal', `${lock}: aborted while held`);
       const why = isSyncError(reason, 'ERR_LOCK_LOST') ? reason.reason : 'no LockLostError';
-      this.#stage.count(`loss ${why}`);
-      this.#stage.tell(`${machine.id} loses ${lock}: ${why}`);
-      if (why === 'no LockLostError') this.#stage.violate('signal', `${lock}: ${String(reason)}`);
+      this.#context.count(`loss ${why}`);
+      this.#context.log(`${node.id} loses ${lock}: ${why}`);
+      if (why === 'no LockLostError') this.#context.violate('signal', `${lock}: ${String(reason)}`);
     });
-    this.#stage.witness.watch({
-      ...{ machine, lock, token, signal },
+    this.#context.observer.watch({
+      ...{ node, lock, token, signal },
       isHeld: () => handle.isHeld(),
       isGivenBack: () => this.#given.has(handle),
     });
   }
 
   async #work(handle: LockHandle, { lock, holdMs }: LockWork, signal: AbortSignal): Promise<void> {
-    const { machine } = this;
+    const { node } = this;
     for (let left = holdMs; left > 0 && !handle.signal.aborted; left -= WRITE_EVERY_MS) {
       if (signal.aborted && signal.reason === CALLED_OFF) return;
-      if (handle.isHeld()) guardedWrite(this.#stage, machine.id, lock, handle.fencingToken);
-      await machine.sleep(Math.min(left, WRITE_EVERY_MS));
+      if (handle.isHeld()) guardedWrite(this.#context, node.id, lock, handle.fencingToken);
+      await node.sleep(Math.min(left, WRITE_EVERY_MS));
     }
   }
 
   async #release(handle: LockHandle): Promise<void> {
-    const start = this.machine.monotonic();
+    const start = this.node.monotonic();
     // One that a closed client gave back is told as lost, and may be confirmed all the same.
     const wasLost = handle.loss !== null && handle.loss.reason !== 'released';
     const released = handle.release();
     this.#given.add(handle);
-    const { machine } = this;
-    if (handle.isHeld()) this.#stage.violate('release', `${handle.name}: held while released`);
+    const { node } = this;
+    if (handle.isHeld()) this.#context.violate('release', `${handle.name}: held while released`);
     const isConfirmed = await released.catch((error: unknown) => {
-      this.#stage.violate('release', `${handle.name}: release() rejected: ${String(error)}`);
+      this.#context.violate('release', `${handle.name}: release() rejected: ${String(error)}`);
       return false;
     });
-    this.#stage.tell(`${machine.id} released ${handle.name}: ${isConfirmed}`);
+    this.#context.log(`${node.id} released ${handle.name}: ${isConfirmed}`);
     this.#checkPromptness(`release() of ${handle.name}`, start);
     if (isConfirmed && handle.signal.aborted && !this.#isClosing) {
-      this.#stage.violate('release', `${handle.name}: confirmed, and told as lost`);
+      this.#context.violate('release', `${handle.name}: confirmed, and told as lost`);
     }
     if (isConfirmed && wasLost) {
-      this.#stage.violate('release', `${handle.name}: confirmed after a loss`);
+      this.#context.violate('release', `${handle.name}: confirmed after a loss`);
     }
   }
 
   #checkPromptness(what: string, start: number): void {
-    const { machine } = this;
-    const took = machine.monotonic() - start;
+    const { node } = this;
+    const took = node.monotonic() - start;
     // Who could not run for a while is late, and cannot help it.
-    if (took > SETTLES_MS && machine.monotonic() - took > machine.stalledUntil) {
-      this.#stage.violate('prompt', `${machine.id}: ${what} took ${took.toFixed(0)} ms`);
+    if (took > SETTLES_MS && node.monotonic() - took > node.stalledUntil) {
+      this.#context.violate('prompt', `${node.id}: ${what} took ${took.toFixed(0)} ms`);
     }
   }
 
   /** Whether a refusal has a reason that its caller can know. */
   #judge(error: unknown, work: LockWork, signal: AbortSignal): void {
-    const { machine } = this;
+    const { node } = this;
     const code = isSyncError(error) ? error.code : 'none';
-    this.#stage.count(`refusal ${error === CALLED_OFF ? 'by the signal' : code}`);
-    const hasBans = this.#stage.plan.items.some(({ act }) => act.kind === 'ban');
+    this.#context.count(`refusal ${error === CALLED_OFF ? 'by the signal' : code}`);
+    const hasBans = this.#context.plan.items.some(({ act }) => act.kind === 'ban');
     const isExplained =
       (error === CALLED_OFF && signal.aborted) ||
       (code === 'ERR_ACQUIRE_TIMEOUT' && work.timeoutMs !== null && work.how !== 'try') ||
@@ -264,7 +264,7 @@ export class Program {
       (code === 'ERR_API_UNREACHABLE' && work.how === 'try') ||
       ((code === 'ERR_UNAUTHORIZED' || code === 'ERR_FORBIDDEN') && hasBans);
     if (!isExplained) {
-      this.#stage.violate('acquire', `${machine.id}: ${work.lock} rejected: ${String(error)}`);
+      this.#context.violate('acquire', `${node.id}: ${work.lock} rejected: ${String(error)}`);
     }
   }
 }

@@ -12,21 +12,21 @@ export interface Timekeeping {
 type Kind = 'timer' | 'io';
 
 const EPOCH = 1_750_000_000_000;
-/** `setTimeout` is late by so much, at most, on an idle machine. */
+/** `setTimeout` is late by so much, at most, on an idle node. */
 const TIMER_LATENESS_MS = 1.2;
 
 /**
  * One operating system process from its start to its end, as far as code in it can tell: its clocks, its
  * timers, its event loop. While the loop stalls, what is due waits, and the clocks go on.
  */
-export class Machine implements Clock {
+export class SimulatedNode implements Clock {
   readonly name: string;
   /** Tells it from others of the same name, before and after. */
   readonly id: string;
   readonly rate: number;
   readonly #schedule: Schedule;
-  readonly #chance: Prng;
-  readonly #enter: (machine: Machine, act: () => void) => void;
+  readonly #prng: Prng;
+  readonly #enter: (node: SimulatedNode, act: () => void) => void;
   readonly #startedAt: number;
   readonly #timers = new Set<object>();
   readonly #backlog: { readonly kind: Kind; readonly act: () => void }[] = [];
@@ -44,15 +44,15 @@ export class Machine implements Clock {
     incarnation: number,
     { rate, wallAheadMs }: Timekeeping,
     schedule: Schedule,
-    chance: Prng,
-    enter: (machine: Machine, act: () => void) => void,
+    prng: Prng,
+    enter: (node: SimulatedNode, act: () => void) => void,
   ) {
     this.name = name;
     this.id = `${name}.${incarnation}`;
     this.rate = rate;
     this.#wallAheadMs = wallAheadMs;
     this.#schedule = schedule;
-    this.#chance = chance;
+    this.#prng = prng;
     this.#enter = enter;
     this.#startedAt = schedule.now;
   }
@@ -100,7 +100,7 @@ export class Machine implements Clock {
     return (now - this.#startedAt - this.#suspendedMs) * this.rate;
   }
 
-  /** When the world's clock shows what will be this machine's elapsed time. */
+  /** When the world's clock shows what will be this node's elapsed time. */
   worldAt(elapsed: number): number {
     return this.#startedAt + elapsed / this.rate;
   }
@@ -167,7 +167,7 @@ export class Machine implements Clock {
     let cancel: () => void = () => undefined;
     const arm = (): void => {
       const left = (dueAt - this.monotonic()) / this.rate;
-      const late = this.#chance.next() * TIMER_LATENESS_MS;
+      const late = this.#prng.next() * TIMER_LATENESS_MS;
       cancel = this.#schedule.in(left + late, () => this.#run('timer', ring));
     };
     let isOff = false;
@@ -194,7 +194,7 @@ export class Machine implements Clock {
     if (this.#schedule.now < this.#stalledUntil || this.#isDead) return;
     this.#awakeSince = this.#schedule.now;
     this.#awakeMonotonic = this.monotonic();
-    const first: Kind = this.#chance.is(0.5) ? 'timer' : 'io';
+    const first: Kind = this.#prng.is(0.5) ? 'timer' : 'io';
     const waiting = this.#backlog.splice(0);
     const inOrder = [
       ...waiting.filter(({ kind }) => kind === first),
