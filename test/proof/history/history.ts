@@ -1,2 +1,0 @@
-// Until its importers name the module itself.
-export type * from '../../../tools/harness/history/history.js';
