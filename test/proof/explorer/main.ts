@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import type { Flaw, Scope } from './scope.js';
 import { scopes, standing } from './scopes.js';
 import { search, type Found } from './search.js';
-import { tell, type Story } from './story.js';
+import { traceOf, type Trace } from './trace.js';
 
 /** What fits into 8 GB. */
 const MOST_STATES = 60_000_000;
@@ -42,9 +42,9 @@ function run(): number {
     console.log(lineOf(found));
     all.push(found);
     if (found.violation === null) continue;
-    const story = tell(scope, flaw, found.violation);
-    console.log(`\n${story.lines.join('\n')}\n`);
-    return end(all, story);
+    const trace = traceOf(scope, flaw, found.violation);
+    console.log(`\n${trace.lines.join('\n')}\n`);
+    return end(all, trace);
   }
   return end(all, null);
 }
@@ -82,18 +82,18 @@ function lineOf({
   ].join('  ');
 }
 
-function end(all: readonly Found[], story: Story | null): number {
+function end(all: readonly Found[], trace: Trace | null): number {
   const states = all.reduce((sum, one) => sum + one.states, 0);
   const seconds = all.reduce((sum, one) => sum + one.seconds, 0);
   console.log(`${states.toLocaleString('en')} states in ${seconds.toFixed(1)} s of processor time`);
   if (values.json) {
     const violation =
-      story === null
+      trace === null
         ? null
         : {
-            promise: story.violation.promise,
-            steps: story.lines.length - 1,
-            story: story.lines,
+            promise: trace.violation.promise,
+            steps: trace.lines.length - 1,
+            trace: trace.lines,
           };
     const scopesMet = all.map(({ scope, violation: _, ...figures }) => ({
       scope: scope.name,
@@ -101,5 +101,5 @@ function end(all: readonly Found[], story: Story | null): number {
     }));
     console.log(JSON.stringify({ violation, states, seconds, scopes: scopesMet }));
   }
-  return story === null ? 0 : 1;
+  return trace === null ? 0 : 1;
 }

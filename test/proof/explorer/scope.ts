@@ -3,7 +3,7 @@
  * bounded: any request may take, and any process may sleep, any number of ticks.
  */
 
-/** What may happen only so often in one story. */
+/** How often something may happen within one path. */
 export const budgetNames = [
   'timeouts',
   'refusals',

@@ -83,7 +83,7 @@ class Cluster implements Context {
     const isOurs = (id: string): boolean => ours.has(id.split('.')[0] ?? '');
     this.#invariants = new InvariantChecker(leaseDurationMs - marginMs, isOurs, violate, count);
     const { schedule, prng } = this;
-    this.#server = serverOf(schedule, prng, (event) => this.#changed(event));
+    this.#server = serverOf(schedule, prng, count, (event) => this.#changed(event));
     const faults = new NetworkFaults(count);
     this.#faults = faults;
     const { wallsAheadMs } = plan;
@@ -217,7 +217,7 @@ class Cluster implements Context {
         return this.#services.get(fault.process)?.node.stall(fault.forMs);
       case 'suspend':
         return this.#services.get(fault.process)?.node.suspend(fault.forMs);
-      case 'wall':
+      case 'clock step':
         return this.#services.get(fault.process)?.node.stepWall(fault.byMs);
       case 'network':
         return end(this.#faults.open(fault.window));
@@ -364,18 +364,20 @@ const MOST_STALE = 4;
 function serverOf(
   schedule: Schedule,
   prng: Prng,
+  count: (what: string) => void,
   onChange: (event: StoreEvent) => void,
 ): LeaseServerModel {
   const clock = {
     wall: () => EPOCH + schedule.now,
     after: (ms: number, callback: () => void) => schedule.in(ms, callback),
   };
-  const watchLag = (): number => (prng.is(STALE_START) ? prng.whole(1, MOST_STALE) : 0);
-  return new LeaseServerModel(
-    { initialVersion: 100n },
-    { clock, random: prng.next, watchLag },
-    onChange,
-  );
+  const watchLag = (): number => {
+    if (!prng.is(STALE_START)) return 0;
+    count('stale watch start');
+    return prng.whole(1, MOST_STALE);
+  };
+  const options = { initialVersion: 100n };
+  return new LeaseServerModel(options, { clock, random: prng.next, watchLag }, onChange);
 }
 
 /**

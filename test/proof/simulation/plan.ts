@@ -52,7 +52,7 @@ export type Work =
 export type Fault =
   | { readonly kind: 'crash'; readonly process: string; readonly downMs: number }
   | { readonly kind: 'stall' | 'suspend'; readonly process: string; readonly forMs: number }
-  | { readonly kind: 'wall'; readonly process: string; readonly byMs: number }
+  | { readonly kind: 'clock step'; readonly process: string; readonly byMs: number }
   | { readonly kind: 'network'; readonly window: Window; readonly forMs: number }
   | { readonly kind: 'outage'; readonly outage: Outage; readonly forMs: number }
   | { readonly kind: 'cut'; readonly process: string | null; readonly ending: WatchEnding }
@@ -255,7 +255,7 @@ const FAULTS: readonly FaultMaker[] = [
     downMs: Math.min(left, scene.prng.pick([0, 1_000, 2 * scene.timings.leaseDurationMs])),
   }),
   (scene) => ({
-    kind: 'wall',
+    kind: 'clock step',
     process: anyProcess(scene),
     byMs: scene.prng.pick([-3_600_000, -10_000, -1_000, 1_000, 10_000, 3_600_000]),
   }),

@@ -1,6 +1,6 @@
 /**
- * A path told for people: replayed in a world that was never renamed, so the story is also the proof that
- * no renaming made it up.
+ * A path as text for readers. It is replayed in a world whose parts were never renamed, which also proves that the
+ * violation is not an effect of renaming.
  */
 import { apply, argumentOf, kindOf } from './actions.js';
 import { holds } from './candidate.js';
@@ -18,12 +18,12 @@ import {
   type World,
 } from './world.js';
 
-export interface Story {
+export interface Trace {
   readonly violation: Violation;
   readonly lines: readonly string[];
 }
 
-export function tell(scope: Scope, flaw: Flaw | null, actions: readonly number[]): Story {
+export function traceOf(scope: Scope, flaw: Flaw | null, actions: readonly number[]): Trace {
   let world = newWorld(scope, flaw);
   const lines: string[] = [];
   for (const action of actions) {

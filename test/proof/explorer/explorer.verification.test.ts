@@ -1,0 +1,49 @@
+/** The larger scopes: exhausted where that is possible in minutes, else searched to a stated number of states. */
+import { describe, expect, it } from '@jest/globals';
+import { exploreEach, inGroups, listed } from './explore.js';
+import { larger } from './scopes.js';
+
+/** How far scopes are searched that are too large to exhaust. */
+const STATES = 1_000_000;
+const UNEXHAUSTED = `> ${inGroups(STATES)}`;
+const LIMIT_MS = 3_600_000;
+
+const rows = listed('Larger scopes');
+const isUnexhausted = (name: string): boolean =>
+  rows.some((row) => row['scope'] === `\`${name}\`` && row['states'] === UNEXHAUSTED);
+const names = larger.map(({ name }) => name);
+
+describe('the explorer', () => {
+  it(
+    'exhausts larger scopes and finds no promise broken',
+    async () => {
+      const exhausted = names.filter((name) => !isUnexhausted(name));
+      const found = await exploreEach(exhausted);
+      for (const { violation } of found) expect(violation?.trace.join('\n')).toBeUndefined();
+      const counted = found
+        .flatMap(({ scopes }) => scopes)
+        .map(({ scope, states }) => [`\`${scope}\``, inGroups(states)]);
+      const told = rows.filter((row) => row['states'] !== UNEXHAUSTED);
+      expect(told.map((row) => [row['scope'], row['states']])).toEqual(counted);
+      for (const { scopes } of found) expect(scopes).toMatchObject([{ exhausted: true }]);
+      const states = found.reduce((sum, one) => sum + one.states, 0);
+      process.stderr.write(`explorer: ${exhausted.length} scopes, ${states} states, exhausted\n`);
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    `searches the others to ${inGroups(STATES)} states each and finds no promise broken`,
+    async () => {
+      const others = names.filter(isUnexhausted);
+      const found = await exploreEach(others, '--states', `${STATES}`);
+      for (const { violation } of found) expect(violation?.trace.join('\n')).toBeUndefined();
+      for (const { scopes } of found) expect(scopes).toMatchObject([{ exhausted: false }]);
+      expect(others.length).toBeGreaterThan(0);
+      process.stderr.write(
+        `explorer: ${others.length} scopes, ${STATES} states each, not exhausted\n`,
+      );
+    },
+    LIMIT_MS,
+  );
+});
