@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startLeaseServer } from '../../src/testing/index.js';
@@ -199,4 +199,40 @@ describe('installed alone in an empty project', () => {
       expect(await program('doctor')).toMatch(/^ok +hand-off/m);
     });
   });
+});
+
+/** The package as it is packed; everything else that a project has installed is that of this repository. */
+async function installFor(project: string): Promise<void> {
+  const [ours, theirs] = [join(root, 'node_modules'), join(project, 'node_modules')];
+  const place = join(theirs, '@metaparticle', 'sync');
+  await mkdir(place, { recursive: true });
+  await succeed(project, 'tar', ['-xzf', tarball, '-C', place, '--strip-components=1']);
+  for (const name of await readdir(ours)) {
+    if (name !== '@metaparticle') await symlink(join(ours, name), join(theirs, name));
+  }
+}
+
+describe('a project that docs/testing.md describes', () => {
+  it.each([
+    'jest-esm',
+    'jest-commonjs',
+    'jest-import',
+    'ts-jest-esm',
+    'ts-jest-commonjs',
+    'node-test',
+  ])(
+    '%s: its tests pass as the page sets them up',
+    async (name) => {
+      const project = join(folder, name);
+      await cp(join(root, 'test/fixtures/runners', name), project, { recursive: true });
+      await installFor(project);
+      const { code, stdout, stderr } = await run(project, 'npm', ['test']);
+      const output = stdout + stderr;
+      expect({ code, output }).toEqual({
+        code: 0,
+        output: expect.stringMatching(/^(Tests: +\d+ passed, \d+ total|# pass 1)$/m),
+      });
+    },
+    240_000,
+  );
 });
