@@ -1,11 +1,11 @@
 // Tests of the service against the embedded Lease API: no cluster, no mocks.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ForbiddenError, LeaseClient, Lock } from '@metaparticle/sync';
-import { startLeaseServer, type LeaseServer } from '@metaparticle/sync/testing';
+import { startLeaseServer, type ManualLeaseServer } from '@metaparticle/sync/testing';
 import { writeReport } from './report.js';
 
 describe('the nightly report', () => {
-  let api: LeaseServer;
+  let api: ManualLeaseServer;
   let client: LeaseClient;
   let lock: Lock;
   let written: { page: number; fencingToken: bigint }[];
@@ -17,14 +17,14 @@ describe('the nightly report', () => {
   };
 
   beforeEach(async () => {
-    api = await startLeaseServer();
+    api = await startLeaseServer({ clock: 'manual' });
     client = new LeaseClient({ kubeConfig: api.kubeConfig });
     lock = new Lock('nightly-report', { client });
     written = [];
   });
 
   afterEach(async () => {
-    await client.close();
+    await api.advanceUntil(client.close());
     await api.close();
   });
 
@@ -41,34 +41,34 @@ describe('the nightly report', () => {
     expect(second?.fencingToken).toBeGreaterThan(first?.fencingToken ?? 0n);
   });
 
-  it('is left to the process that is at it', async () => {
+  it('is left to the process that is writing it', async () => {
     await using other = await lock.acquire();
     expect(await writeReport(lock, store, 3)).toBe('busy');
     expect([written, other.isHeld()]).toEqual([[], true]);
   });
 
-  it('stops when somebody takes the lock away', async () => {
+  it('stops when another process takes the lock away', async () => {
     const robbed = {
       write: async (page: number, fencingToken: bigint) => {
         await store.write(page, fencingToken);
         api.leases.edit('default', 'nightly-report', ({ spec }) => {
-          spec.holderIdentity = 'somebody-else';
+          spec.holderIdentity = 'another-process';
         });
-        // The news comes by watch, within milliseconds.
-        await new Promise((resolve) => setTimeout(resolve, 200));
+        await api.advance(0); // the watch tells of it
       },
     };
     expect(await writeReport(lock, robbed, 3)).toBe('interrupted');
     expect(written).toHaveLength(1);
   });
 
-  it('is written though the reply to a write is lost', async () => {
+  it('is written although the reply to a write is lost', async () => {
     const fault = api.faults.dropAfterCommit({ times: 1 });
-    expect(await writeReport(lock, store, 3)).toBe('written');
+    // The second try comes after a pause, so time has to pass.
+    expect(await api.advanceUntil(writeReport(lock, store, 3))).toBe('written');
     expect(fault.hits).toBe(1);
   });
 
-  it('fails with the missing permission by name', async () => {
+  it('names the permission that is missing', async () => {
     api.faults.forbid({ verb: 'create' });
     await expect(writeReport(lock, store, 3)).rejects.toThrow(ForbiddenError);
   });

@@ -1,15 +1,18 @@
 /// <reference types="node" preserve="true" />
 /**
- * An embedded Lease API server for tests and demos: `coordination.k8s.io/v1` leases, in memory, over real HTTP on a
- * loopback port, with knobs for everything that goes wrong in clusters.
+ * An embedded Lease API server for tests and demos: `coordination.k8s.io/v1` leases, in memory, with faults for
+ * everything that goes wrong in clusters. In virtual time, for clients in the process of the test:
  *
  * ```ts
- * const api = await startLeaseServer();
+ * const api = await startLeaseServer({ clock: 'manual' });
  * const client = new LeaseClient({ kubeConfig: api.kubeConfig });
- * // … your test …
- * await client.close();
+ * const working = new Lock('job', { client }).withLock(() => api.sleep(60_000));
+ * await api.advanceUntil(working); // a minute, in milliseconds
+ * await api.advanceUntil(client.close());
  * await api.close();
  * ```
+ *
+ * Or in real time over HTTP on a loopback port, for clients of any kind: `await startLeaseServer()`.
  *
  * It behaves as kube-apiserver 1.36 does where clients of Leases can tell: one conformance suite runs on both.
  * What it does **not** imitate:
@@ -24,6 +27,11 @@
  * - Several API servers, etcd, caches: reads are always current, a watch is never behind unless a knob says so.
  * - The wording of some refusals is shorter; codes, reasons, and the fields of causes are the real ones.
  * - `managedFields` has no limit of ten managers, and entries that make no sense are ignored.
+ *
+ * A manual clock moves the timers of the server and of its clients, and nothing else: not `setTimeout`,
+ * `AbortSignal.timeout`, `Date` or sockets of the code under test. It imitates no network: requests take no time unless
+ * `faults.delay` says so, and need no connections. Server and clients share one clock; `faults.clockSkew` moves only
+ * the times that the server writes.
  */
 import { checkOneOf, checkPort } from './check.js';
 import { ManualLeaseServer } from './manual-server.js';

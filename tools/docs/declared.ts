@@ -67,3 +67,16 @@ export function fieldsOf(name: string): string[] {
     .map((one) => one.name.getText())
     .filter((field) => field !== 'code');
 }
+
+/** Methods and getters that a class adds and that are not internal to the package. */
+export function publicMembersOf(name: string): string[] {
+  const { members } = find(ts.isClassDeclaration, name);
+  const added = members.filter((one) => ts.isMethodDeclaration(one) || ts.isGetAccessor(one));
+  const names = added
+    .filter((one) => !ts.isPrivateIdentifier(one.name))
+    .filter(({ modifiers = [] }) =>
+      [...modifiers].every(({ kind }) => kind === ts.SyntaxKind.AsyncKeyword),
+    )
+    .map((one) => one.name.getText());
+  return [...new Set(names)];
+}

@@ -1,11 +1,11 @@
 /**
- * Draws the diagrams of the pages: the states from the transition table, the axis of time by playing the protocol; and
- * quotes the scenarios. `npm run docs:update` writes them; a test compares.
+ * Draws the diagrams of the pages: the states from the transition table, the axis of time by playing the protocol. Quotes
+ * scenarios, tests and configurations that are run elsewhere. `npm run docs:update` writes them; a test compares.
  */
-import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { transitions } from '../../src/lease/protocol/state.js';
+import { fileText, setUpOf, testOf } from './quotes.js';
 import { beliefTimeline } from './timeline.js';
 
 function stateDiagram(): string {
@@ -25,14 +25,32 @@ function stateDiagram(): string {
   return [...lines, '  over --> [*]'].join('\n');
 }
 
+const RUNNERS = 'test/fixtures/runners';
+const TIME = 'examples/testing/time.test.ts';
+const FAULTS = 'examples/testing/faults.test.ts';
+
 /** A scenario as its file shows it, which a test holds against the protocol. */
-function scenario(name: string): string {
-  return readFileSync(fileOf(`test/proof/scenarios/${name}.txt`), 'utf8').trimEnd();
+function scenario(name: string): Diagram {
+  const draw = (): string => fileText(`test/proof/scenarios/${name}.txt`);
+  return { language: 'text', draw };
+}
+
+/** A file of a project that a test runs with the packed package; code of another project does not compile in this one. */
+function runner(language: 'js' | 'json', path: string): Diagram {
+  return {
+    language: language === 'js' ? 'js no-check' : language,
+    draw: () => fileText(`${RUNNERS}/${path}`),
+  };
+}
+
+/** What goes on where the fence before it ended. */
+function test(path: string, title: string): Diagram {
+  return { language: 'ts continued', draw: () => testOf(path, title) };
 }
 
 interface Diagram {
-  /** Of the fence that it stands in. */
-  readonly language: 'mermaid' | 'text';
+  /** Of the fence that it stands in, with its marks. */
+  readonly language: string;
   readonly draw: () => string;
 }
 
@@ -40,10 +58,35 @@ interface Diagram {
 export const diagrams: Readonly<Record<string, Readonly<Record<string, Diagram>>>> = {
   'docs/protocol.md': {
     states: { language: 'mermaid', draw: stateDiagram },
-    'crash-and-takeover': { language: 'text', draw: () => scenario('crash-and-takeover') },
-    'hand-off': { language: 'text', draw: () => scenario('hand-off') },
-    'lost-reply': { language: 'text', draw: () => scenario('lost-reply') },
-    'late-commit': { language: 'text', draw: () => scenario('late-commit') },
+    'crash-and-takeover': scenario('crash-and-takeover'),
+    'hand-off': scenario('hand-off'),
+    'lost-reply': scenario('lost-reply'),
+    'late-commit': scenario('late-commit'),
+  },
+  'docs/testing.md': {
+    'set-up': { language: 'ts', draw: () => setUpOf(TIME) },
+    busy: test(TIME, 'skips the work while another process holds the lock'),
+    work: test(TIME, 'renews the lock while the work takes its time'),
+    crash: test(TIME, 'takes over 15 s after the holder has crashed'),
+    outage: test(TIME, 'survives an outage of 10 s, and loses the lock in one of 13 s'),
+    leader: test(TIME, 'stops leading when it loses the lease, and leads again later'),
+    timeout: test(TIME, 'waits no longer than it was told to'),
+    suspension: test(TIME, 'knows after a suspension of the machine that its lock is lost'),
+    deletion: test(FAULTS, 'stops when an operator deletes the Lease'),
+    stranger: test(FAULTS, 'waits for a holder that another program wrote'),
+    requests: test(FAULTS, 'needs two writes for a lock and its release'),
+    reply: test(FAULTS, 'acquires although a reply is lost'),
+    watch: test(FAULTS, 'notices a watch that delivers nothing'),
+    permission: test(FAULTS, 'says which permission is missing'),
+    'jest-esm': runner('js', 'jest-esm/jest.config.js'),
+    'jest-esm-package': runner('json', 'jest-esm/package.json'),
+    'jest-commonjs': runner('js', 'jest-commonjs/jest.config.js'),
+    'ts-jest-esm': runner('js', 'ts-jest-esm/jest.config.js'),
+    'ts-jest-esm-tsconfig': runner('json', 'ts-jest-esm/tsconfig.json'),
+    'ts-jest-commonjs': runner('js', 'ts-jest-commonjs/jest.config.js'),
+    'ts-jest-commonjs-tsconfig': runner('json', 'ts-jest-commonjs/tsconfig.json'),
+    'fake-timers': runner('js', 'jest-esm/fake-timers.test.js'),
+    'node-test': runner('js', 'node-test/lock.test.js'),
   },
   'docs/safety.md': { belief: { language: 'text', draw: beliefTimeline } },
 };

@@ -5,7 +5,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { resolveElection } from '../../src/election/options.js';
 import { resolveOptions } from '../../src/options.js';
-import { exportsOf, fieldsOf, literalsOf, membersOf } from './declared.js';
+import { exportsOf, fieldsOf, literalsOf, membersOf, publicMembersOf } from './declared.js';
 import { readPage, type Fence } from './markdown.js';
 import { root } from './source.js';
 import { codeIn, rowsOf, sectionOf } from './tables.js';
@@ -226,7 +226,15 @@ export const checks: Readonly<Record<string, (all: Pages) => string[]>> = {
   'the options of the embedded server are listed': (all) => {
     const rows = rowsOf('docs/testing.md', textOf(all, 'docs/testing.md'), 'Options');
     const listed = rows.flatMap((row) => codeIn(row['option of `startLeaseServer`'] ?? ''));
-    return differences('server', listed, [...membersOf('LeaseServerOptions').keys()]);
+    const kinds = ['BaseLeaseServerOptions', 'LeaseServerOptions', 'ManualLeaseServerOptions'];
+    const declared = kinds.flatMap((kind) => [...membersOf(kind).keys()]);
+    return differences('server', listed, [...new Set(declared)]);
+  },
+  'the members of the manual clock are listed': (all) => {
+    const rows = rowsOf('docs/testing.md', textOf(all, 'docs/testing.md'), 'The manual clock');
+    const listed = rows.flatMap((row) => codeIn(row['member'] ?? ''));
+    const names = listed.map((one) => one.replace(/\(.*/, ''));
+    return differences('manual clock', [...new Set(names)], publicMembersOf('ManualLeaseServer'));
   },
   'YAML can be read': (all) =>
     fencesOf(all, 'yaml').flatMap(({ page, line, text }) => {

@@ -1,2 +1,4 @@
-// The example is a suite of its own; it runs with ours.
+// The examples are suites of their own; they run with ours.
+import '../../../examples/testing/faults.test.js';
 import '../../../examples/testing/report.test.js';
+import '../../../examples/testing/time.test.js';
