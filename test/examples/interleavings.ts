@@ -60,7 +60,7 @@ async function ready(actors: readonly Actor[]): Promise<Actor[]> {
   }
 }
 
-/** One order: the turns of `plan`, then whoever comes first. Says for each turn who could have had it. */
+/** One order: the turns of `plan`, then the first that is able. Tells for each turn which actors could have had it. */
 async function play(parts: readonly Part[], plan: readonly string[]): Promise<string[][]> {
   const actors = parts.map((part) => new Actor(part));
   const turns: string[][] = [];

@@ -58,7 +58,7 @@ describeReal('real PostgreSQL, two sessions', () => {
 
   guards(() => database);
 
-  /** Everybody as a former holder and a holder, in transactions of their own. */
+  /** A former holder and a holder, each in transactions of its own. */
   const parts =
     (act: (token: bigint) => Part['act'], before: bigint | null = null) =>
     async (): Promise<Part[]> => {

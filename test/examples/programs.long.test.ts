@@ -15,7 +15,7 @@ afterEach(() => server.clear());
 
 afterAll(() => server[Symbol.asyncDispose]());
 
-/** Somebody else's lease, fresh. */
+/** A lease that another process has just taken. */
 function occupy(name: string, holderIdentity: string): void {
   const now = new Date().toISOString().replace('Z', '000Z');
   const times = { acquireTime: now, renewTime: now };

@@ -108,16 +108,16 @@ class Pods {
   }
 
   #telling(pod: string, store: TickStore): TickStore {
-    const tell = async <T>(step: string, result: Promise<T>): Promise<T> => {
+    const noting = async <T>(step: string, result: Promise<T>): Promise<T> => {
       return result.catch((error: unknown) => {
         if (error instanceof StaleTokenError) this.refused.push(`${pod} ${step}`);
         throw error;
       });
     };
     return {
-      begin: (...given) => tell('begin', store.begin(...given)),
-      start: (...given) => tell('start', store.start(...given)),
-      finish: (...given) => tell('finish', store.finish(...given)),
+      begin: (...given) => noting('begin', store.begin(...given)),
+      start: (...given) => noting('start', store.start(...given)),
+      finish: (...given) => noting('finish', store.finish(...given)),
     };
   }
 }
@@ -244,7 +244,7 @@ describe('a former leader that is late', () => {
   });
 });
 
-describe('ticks that nobody ran', () => {
+describe('ticks that no leader ran', () => {
   /** One term over a store that is three ticks behind. */
   async function behind(missed: Schedule['missed']): Promise<[number, number[]]> {
     const everyMs = 60_000;

@@ -31,7 +31,7 @@ interface Account {
   readonly gid: number;
 }
 
-/** PostgreSQL refuses to run as root: then somebody else runs it, by default the user of its package. */
+/** PostgreSQL refuses to run as root: then another user runs it, by default that of its package. */
 async function account(): Promise<Account | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   for (const name of ['postgres', 'nobody']) {

@@ -5,7 +5,7 @@ import type { RawClient } from './raw.js';
 
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
 
-/** Somebody who may do nothing in the namespace of a cluster, until granted. */
+/** A user that may do nothing in the namespace of a cluster, until granted. */
 export interface User {
   /** As it stands in refusals. */
   readonly name: string;
@@ -18,7 +18,7 @@ const ALL: readonly Verb[] = ['get', 'list', 'watch', 'create', 'update', 'patch
 const RBAC = '/apis/rbac.authorization.k8s.io/v1/namespaces';
 const GRANT_LIMIT_MS = 10_000;
 
-/** On the embedded server, where whoever is not forbidden anything may do everything. */
+/** On the embedded server, where every user may do what it is not forbidden. */
 export function embeddedUser(server: LeaseServer, name: string): User {
   const token = `token-of-${name}`;
   server.kubeConfigYaml({ user: name, token });

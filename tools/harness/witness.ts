@@ -4,7 +4,7 @@ import type { Cluster } from './cluster.js';
 import type { Worker, WorkerPool } from './processes/pool.js';
 import type { Stall, WitnessCalls, WitnessSettings } from './processes/witness.js';
 
-/** Something that took from one time to another, both of `now()`, and should have taken so long at most. */
+/** Something that took from one time to another, both of `now()`, and should have taken `limitMs` at most. */
 export interface Bound {
   readonly what: string;
   readonly from: number;

@@ -1,4 +1,4 @@
-// A wire between a client and an API server that can be cut: what is on it stays there, and nobody is told.
+// A wire between a client and an API server that can be cut: what is on it stays there, and neither end is told.
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';

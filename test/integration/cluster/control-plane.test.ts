@@ -90,7 +90,7 @@ describe('the programs of a control plane', () => {
     expect(existsSync((await findBinaries())?.certificate ?? '')).toBe(true);
   });
 
-  it('are built once, by whoever comes first, and found afterwards', async () => {
+  it('are built once, by the first process, and found afterwards', async () => {
     const calls = await fakeGo('touch "$2/kube-apiserver" "$2/server" "$2/certificate"');
     const [first] = await Promise.all([findBinaries(), findBinaries(), findBinaries()]);
     expect(first?.source).toBe('build');
@@ -106,7 +106,7 @@ describe('the programs of a control plane', () => {
     expect(await readdir(cache())).toEqual([]);
   });
 
-  it('a build that was killed is in nobody’s way', async () => {
+  it('a build that was killed is in the way of no other', async () => {
     await fakeGo('touch "$2/kube-apiserver"');
     const { apiserver } = (await findBinaries()) ?? { apiserver: '' };
     const target = dirname(apiserver);
@@ -245,7 +245,7 @@ describeControlPlane('a control plane', (own) => {
   }
 });
 
-/** A zombie has ended, even if nobody has asked how. */
+/** A zombie has ended, even if its parent has not asked how. */
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -306,7 +306,7 @@ for (const { title, open } of clusters().filter(({ real }) => real)) {
       const path = '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews';
       const { status } = await must(self, 'POST', path, { spec: { namespace } });
       const { resourceRules } = status as { resourceRules: Rule[] };
-      // Everybody may ask who he is and what he may do.
+      // Every user may ask who it is and what it may do.
       const everybodys = ['authorization.k8s.io', 'authentication.k8s.io'];
       const own = resourceRules.filter(
         ({ apiGroups }) => !apiGroups.some((group) => everybodys.includes(group)),

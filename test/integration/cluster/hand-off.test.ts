@@ -73,7 +73,7 @@ async function passOn(bed: TestBed): Promise<void> {
   );
 }
 
-/** Until the record was renewed so often. */
+/** Waits until the record was renewed that many times. */
 async function renewals(probe: WatchProbe, count: number): Promise<void> {
   const all = (): number => probe.of('held').filter(({ holder: by }) => by === 'holds').length;
   const before = all();

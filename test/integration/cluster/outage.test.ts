@@ -126,7 +126,7 @@ async function survive(bed: Bed): Promise<void> {
   else bed.witness.annul(`the API server took ${ms(downMs)} to restart`);
 }
 
-/** Frozen for so long that every lock must be given up, in good time. */
+/** Frozen until every lock must have been given up, in good time. */
 async function giveUp(bed: Bed, probe: WatchProbe): Promise<void> {
   const holders = await hold(bed);
   await sleep((1 + Math.random()) * OPTIONS.renewIntervalMs);

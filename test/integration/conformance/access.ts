@@ -4,8 +4,8 @@ import type { GetCluster } from './lease.js';
 
 /** Who may do what, and how a refusal reads. */
 export function accessConformance(get: GetCluster): void {
-  it('401 Unauthorized for a token that nobody has', async () => {
-    const client = get().clientWith('a-token-that-nobody-has');
+  it('401 Unauthorized for an unknown token', async () => {
+    const client = get().clientWith('an-unknown-token');
     const response = await client.request('GET', `${get().leases}/any`);
     expectFailure(response, 401, 'Unauthorized', { message: 'Unauthorized' });
   });

@@ -10,7 +10,7 @@ import type { NodeGroup } from './nodes.js';
 export const VERBS = ['get', 'list', 'watch', 'create', 'update'] as const;
 /** A process reads its token's file once a minute. */
 const REREAD_LIMIT_MS = 75_000;
-/** So long an API server may remember that a token was good. */
+/** How long an API server may remember that a token was good. */
 const REMEMBERED_MS = 12_000;
 
 async function revoke(group: NodeGroup, ms: number): Promise<string> {

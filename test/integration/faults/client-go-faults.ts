@@ -1,5 +1,5 @@
-// Candidates of client-go beside ours. Only what client-go survives itself: what becomes of its belief when it is
-// paused is known (see ../mixed), and nothing that we could help.
+// Candidates of client-go beside nodes. Only faults that client-go survives itself: what becomes of its belief when it
+// is paused is known (see ../mixed), and not for this package to prevent.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuiltClientGo } from '../../../tools/harness/client-go/find.js';
 import { ClientGoCandidate } from '../../../tools/harness/client-go/candidate.js';
@@ -59,7 +59,7 @@ async function contest(
 ): Promise<Justified> {
   const { pool } = group.context;
   const { cluster, timings } = group.options;
-  // One for each contest: where nobody wants it, the lease of a killed leader stays.
+  // A lease of its own for each contest: that of a killed leader stays.
   const name = `${group.options.name}-${what}-${Math.round(now())}`;
   const lease = `${cluster.namespace}/${name}`;
   const theirs = {
@@ -92,7 +92,7 @@ async function contest(
   }
 }
 
-/** What they believed is judged with the rest. */
+/** What they believed is checked with the rest. */
 function record(
   group: NodeGroup,
   lock: string,
@@ -125,9 +125,9 @@ export function clientGoFaults(program: BuiltClientGo): readonly Fault[] {
           const { leaseDurationMs, renewIntervalMs } = group.options.timings;
           await sleep(2 * renewIntervalMs);
           const leader = of.rivals.find(({ isLeading }) => isLeading);
-          if (leader === undefined) throw new Error('nobody of client-go leads');
+          if (leader === undefined) throw new Error('no candidate of client-go leads');
           await of.kill(leader);
-          await until('somebody took over', () => holderIn(of) !== leader.identity);
+          await until('another candidate took over', () => holderIn(of) !== leader.identity);
           const heir = of.ours.find(({ identity }) => identity === holderIn(of));
           if (heir === undefined) return {};
           await heir.pause(1.3 * leaseDurationMs);

@@ -12,7 +12,7 @@ export interface Version {
   readonly at: number;
   readonly renewTime: unknown;
   readonly version: bigint;
-  /** Empty for nobody, and when it is deleted. */
+  /** Empty when no process holds it, and when it is deleted. */
   readonly holder: string;
 }
 

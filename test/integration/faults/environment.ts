@@ -85,7 +85,7 @@ export class FaultEnvironment {
     return this.#writes;
   }
 
-  /** @param keeps the logs, for whoever looks for the reason of a failure */
+  /** @param keeps the logs, to find the reason of a failure */
   async close(keeps = false): Promise<void> {
     const errors: unknown[] = [];
     const endings = [() => this.register.close(), ...this.#endings, () => this.#pool.killAll()];

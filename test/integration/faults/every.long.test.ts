@@ -1,5 +1,5 @@
 // Every real fault once: those of servers that outlast a lease on short leases, so that they take no minutes. And
-// what judges them finds those that are planted.
+// the checker finds those that are planted.
 import { expect } from '@jest/globals';
 import { seededRandom } from '../../../tools/harness/random.js';
 import { networkFaults } from './network-faults.js';

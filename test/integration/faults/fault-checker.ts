@@ -46,7 +46,7 @@ export async function settle(group: NodeGroup, history: HistoryReader): Promise<
     const held = history.beliefs.filter(({ until }) => until > at).map(({ lock }) => lock);
     const vacant = group.leases.filter((lease) => !held.includes(lease));
     if (vacant.length === 0) return [];
-    if (at > limit) return vacant.map((lease) => `${lease}: nobody acquired it in time`);
+    if (at > limit) return vacant.map((lease) => `${lease}: not acquired in time`);
     await sleep(100);
   }
 }

@@ -8,7 +8,7 @@ export interface Justified {
   readonly nodes?: readonly string[];
   readonly leases?: readonly string[];
   readonly everything?: boolean;
-  /** Nobody can take over while it lasts: such takeovers have no bound. */
+  /** No process can take over while it lasts: such takeovers have no bound. */
   readonly hindersTakeover?: boolean;
   /** It is the API servers' own: they were silent for as long as was meant, and that is no excuse. */
   readonly isOutage?: boolean;

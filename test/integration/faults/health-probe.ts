@@ -1,5 +1,5 @@
-// How the API servers and this machine do, on paths that no fault touches: what nobody got an answer from, nobody
-// can be blamed for.
+// Probes the API servers and this process on paths that no fault touches: no node is to blame for what the probe got no
+// answer from either.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RawClient } from '../../../tools/harness/raw.js';
 import type { RawTarget } from '../../../tools/harness/raw.js';

@@ -1,4 +1,4 @@
-// What contenders wrote in their logs, read as it grows: beliefs and their ends.
+// Reads the history logs of nodes as they grow: beliefs and their ends.
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Belief } from '../../../tools/harness/history/history.js';
@@ -64,7 +64,7 @@ export class HistoryReader {
     return parts.reduce((sum, ms) => sum + Math.max(0, ms), 0);
   }
 
-  /** One that somebody else wrote down. */
+  /** One that comes from elsewhere. */
   add(belief: Belief): void {
     this.#terms.set(`${belief.lock} ${belief.term}`, { ...belief });
     this.terms += 1;

@@ -9,7 +9,7 @@ import type { NodeGroup } from './nodes.js';
 const RBAC = '/apis/rbac.authorization.k8s.io/v1/namespaces';
 const HELD_LIMIT_MS = 20_000;
 
-/** Everybody of a group may use Leases there, too. */
+/** All nodes of a group may use Leases there, too. */
 async function admit({ request, namespace }: Cluster, where: string): Promise<void> {
   const metadata = { name: 'groups' };
   const rules = [{ apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: VERBS }];
@@ -25,14 +25,14 @@ async function untilHeld({ options }: NodeGroup, lease: string, since: number): 
   for (;;) {
     const newest = options.commits.newest(lease);
     if (newest !== undefined && newest.at > since && newest.holder !== '') return;
-    if (now() > limit) throw new Error(`nobody acquired ${lease} in ${HELD_LIMIT_MS} ms`);
+    if (now() > limit) throw new Error(`${lease} was not acquired in ${HELD_LIMIT_MS} ms`);
     await sleep(50);
   }
 }
 
 export const namespaceFaults: readonly Fault[] = [
   {
-    name: 'Namespace deleted and made anew',
+    name: 'Namespace deleted and created again',
     inject: async (group) => {
       const { cluster, timings } = group.options;
       const { history } = group.context;

@@ -14,7 +14,7 @@ const long = (group: NodeGroup): number => 1.5 * group.options.timings.leaseDura
 const silence = (proxy: Proxy): (() => void) =>
   proxy.impose({ matches: () => true, fault: () => ({ do: 'silence' }) });
 
-/** On the holder's path only; everybody else's is healthy. */
+/** On the holder's path only; those of the other nodes are healthy. */
 function ofHolder(
   what: string,
   lastsMs: (group: NodeGroup) => number,
@@ -33,7 +33,7 @@ function ofHolder(
   };
 }
 
-/** On everybody's path, to a share of what they ask. */
+/** On the paths of all nodes, to a share of their requests. */
 function ofAll(
   what: string,
   matches: (head: RequestHead) => boolean,

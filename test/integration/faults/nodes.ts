@@ -47,7 +47,7 @@ export interface GroupContext {
 /** A place in a group, taken by one process after the other. */
 export class Node {
   identity = '';
-  /** Deaths that nobody caused. */
+  /** Ends that no fault caused. */
   readonly crashes: string[] = [];
   #worker: Worker<WorkloadCalls> | undefined;
   #lives = 0;
@@ -115,7 +115,7 @@ export class Node {
     await this.#worker?.call('cease', lease);
   }
 
-  /** Whatever a failed fault left behind: nothing is in its way, and a process is there. */
+  /** Ends what a failed fault left behind: nothing is in the way, and a process is there. */
   async heal(): Promise<void> {
     this.proxy.heal();
     if (this.pid !== undefined) process.kill(this.pid, 'SIGCONT');
@@ -143,7 +143,7 @@ export class NodeGroup {
   readonly wanted: readonly Wanted[];
   /** Those that are always wanted. */
   readonly leases: readonly string[];
-  /** What happened before has been judged. */
+  /** What happened before has been checked. */
   checkedUntil = 0;
   readonly #beside = new Set<string>();
   readonly #told = new Set<string>();
@@ -194,7 +194,7 @@ export class NodeGroup {
     return shuffled(this.nodes, this.options.random);
   }
 
-  /** The same once only: histories that are judged one after the other have much in common. */
+  /** The same once only: histories that are checked one after the other have much in common. */
   isNews(what: string): boolean {
     const isNews = !this.#told.has(what);
     this.#told.add(what);
@@ -205,7 +205,7 @@ export class NodeGroup {
     return this.leases.includes(lease) || this.#beside.has(lease);
   }
 
-  /** Has some nodes want one more Lease for a while. What happens to it is judged as well. */
+  /** Has some nodes want one more Lease for a while. What happens to it is checked as well. */
   async beside<T>(
     lease: string,
     nodes: readonly Node[],

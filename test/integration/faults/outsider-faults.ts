@@ -15,7 +15,7 @@ async function hammer(group: NodeGroup, patch: (n: number) => object): Promise<v
   const end = now() + group.options.timings.leaseDurationMs;
   for (let n = 0; now() < end; n++) {
     await request('PATCH', pathOf(group, group.kept), patch(n), MERGE);
-    // Faster than a request takes, now and then: without any pause nobody else would ever come through.
+    // Now and then faster than a request takes. Without any pause no other write would get through.
     await sleep(group.between(0, 40));
   }
 }
@@ -42,7 +42,7 @@ export const outsiderFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'Lease overwritten: nobody holds it',
+    name: 'Lease overwritten with an empty holder',
     inject: async (group) => {
       group.noteOutsider(group.kept, 'vacated by a stranger');
       const patch = { spec: { holderIdentity: '' } };

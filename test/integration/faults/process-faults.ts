@@ -44,7 +44,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'SIGSTOP of everybody, one after the other',
+    name: 'SIGSTOP of all nodes, one after the other',
     inject: async (group) => {
       const { leaseDurationMs } = group.options.timings;
       const all = group.nodes.map(async (node) => {

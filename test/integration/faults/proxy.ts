@@ -90,8 +90,8 @@ export class Proxy {
   }
 
   /**
-   * As when the way back is gone: all connections stay open and are silent for ever, new ones are accepted and
-   * say nothing, until the returned function is called.
+   * As when the way back is gone: all connections stay open and stay silent, new ones are accepted and say nothing,
+   * until the returned function is called.
    */
   halfOpen(): () => void {
     this.#isHalfOpen = true;

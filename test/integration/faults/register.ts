@@ -1,5 +1,4 @@
-// What locks are there to guard: something that is written to, and that refuses whoever comes with a lower token
-// than it has seen.
+// A register that locks guard: it refuses a write with a lower token than it has seen.
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createInterface } from 'node:readline';

@@ -20,7 +20,7 @@ export type RequestFault =
   | { readonly do: 'drop' }
   /** Forwarded and answered, but the answer is lost: the connection breaks, or stays silent. */
   | { readonly do: 'swallow'; readonly then: 'break' | 'silence' }
-  /** Forwarded after so long, whether or not somebody still waits for it. */
+  /** Forwarded after some time, whether or not the client still waits for the answer. */
   | { readonly do: 'commit late'; readonly ms: () => number }
   /** Taken, never forwarded, never answered; the connection stays. */
   | { readonly do: 'silence' }
@@ -66,7 +66,7 @@ export async function applyFault(relay: Relay, fault: RequestFault | undefined):
         await deliver(relay, await forward(relay, true), fault);
     }
   } catch {
-    // Nobody answers up there, or the connection broke: below it looks the same.
+    // The API server does not answer, or the connection broke: for the client it is the same.
     if (!relay.isDead()) request.socket.destroy();
   }
 }

@@ -89,7 +89,7 @@ export interface Schedule {
   readonly report: (outcome: Outcome) => void;
 }
 
-/** Resolves when all faults were injected and judged. None comes before all processes are there: to start is work. */
+/** Resolves when all faults were injected and checked. The first comes when all processes are there: to start is work. */
 export async function runSchedule(
   environment: FaultEnvironment,
   schedule: Schedule,

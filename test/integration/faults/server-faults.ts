@@ -6,9 +6,9 @@ import { survivedMs } from './nodes.js';
 import type { Node, NodeGroup } from './nodes.js';
 
 const ALL: Justified = { everything: true, hindersTakeover: true, isOutage: true };
-/** No term may end, but nobody can take over meanwhile. */
+/** No term may end, but no other process can take over meanwhile. */
 const NONE: Justified = { hindersTakeover: true, isOutage: true };
-/** Nor is anybody hindered: the other server answers. */
+/** Takeovers are not hindered either: the other server answers. */
 const HALF: Justified = { isOutage: true };
 /** What is over with a signal still takes the servers a little to get over. */
 const RECOVERY_MS = 300;
@@ -142,7 +142,7 @@ export const serverFaults: readonly ServerFault[] = [
   },
 ];
 
-/** Whatever a failed fault left behind. */
+/** Ends what a failed fault left behind. */
 export async function healServers({ plane, second, pipe }: Servers): Promise<void> {
   pipe.delayMs = 0;
   plane.resume('etcd');

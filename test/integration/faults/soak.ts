@@ -31,7 +31,7 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-function tell(outcome: Outcome): void {
+function print(outcome: Outcome): void {
   stats.add(outcome);
   const at = `${((now() - startedAt) / 60_000).toFixed(1)} min`;
   for (const what of outcome.violations) say(`${at} VIOLATION, ${outcome.fault}: ${what}`);
@@ -75,10 +75,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       .finally(() => end(130));
   });
 }
-// Nobody reads on: no reason to stop.
+// A closed output is no reason to stop.
 process.stdout.on('error', () => undefined);
-process.on('unhandledRejection', (error) => fail('a rejection that nobody handled', error));
-process.on('uncaughtException', (error) => fail('an error that nobody caught', error));
+process.on('unhandledRejection', (error) => fail('an unhandled rejection', error));
+process.on('uncaughtException', (error) => fail('an uncaught exception', error));
 
 say(`seed ${seed}`);
 const ticking = setInterval(() => {
@@ -96,7 +96,7 @@ try {
     serverPlans,
     supply,
     groups,
-    report: tell,
+    report: print,
   });
 } catch (error) {
   fail('the run', error);

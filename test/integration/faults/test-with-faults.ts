@@ -10,7 +10,7 @@ import { FaultEnvironment } from './environment.js';
 export function testWithFaults(
   name: string,
   limitMs: number,
-  story: (environment: FaultEnvironment) => Promise<void>,
+  run: (environment: FaultEnvironment) => Promise<void>,
   plant: { readonly isGuarded?: boolean } = {},
 ): void {
   const found = sharedCluster();
@@ -24,7 +24,7 @@ export function testWithFaults(
     `${name}, kube-apiserver ${found.version}`,
     async () => {
       const environment = await FaultEnvironment.open(plant);
-      await story(environment).finally(() => environment.close());
+      await run(environment).finally(() => environment.close());
     },
     limitMs,
   );

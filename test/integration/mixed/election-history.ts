@@ -1,5 +1,5 @@
 // What is known of a run in which several candidates, of ours and of client-go's, wanted one Lease. Plain
-// data: whoever judges it needs no clock and no API server. Times are those of `now()`, in milliseconds.
+// data: to check it takes no clock and no API server. Times are those of `now()`, in milliseconds.
 
 export interface Stretch {
   readonly from: number;
@@ -11,7 +11,7 @@ export interface Version {
   /** When it came: a little after it was committed. */
   readonly at: number;
   readonly version: bigint;
-  /** Empty for nobody. */
+  /** Empty when no process leads. */
   readonly holder: string;
   /** Milliseconds since the epoch. */
   readonly renewTime: number;

@@ -134,7 +134,7 @@ const faults: Record<string, Omit<Case, 'hazards'>> = {
       one.identity === 'me' ? me(7_100, 8_100 + 4_751) : one,
     ),
   },
-  'nobody of client-go’s erased the record of ours': {
+  'no candidate of client-go erased the record of ours': {
     versions: explained['H4, erases the record of ours']!.versions,
     candidates: explained['H4, erases the record of ours']!.candidates.map((one) =>
       one.identity === 'go-a' ? { ...one, requests: renewals } : one,
@@ -163,7 +163,7 @@ describe('overlaps', () => {
   });
 });
 
-it('an erased record is seen, whether anybody believed on or not', () => {
+it('an erased record is seen, whether a candidate believed on or not', () => {
   const { versions, candidates } = explained['H4, erases the record of ours']!;
   const all = erasures(history(versions, ...candidates));
   expect(all.map(({ of }) => of.identity)).toEqual(['me']);

@@ -57,7 +57,7 @@ function explain(history: ElectionHistory, overlap: Overlap): readonly Part[] | 
   return explainBy(history, a, b, overlap) ?? explainBy(history, b, a, overlap);
 }
 
-/** One who believes although the record had become another's before somebody else claimed it. */
+/** A candidate that believes although the record had become another's before a third one claimed it. */
 interface Culprit {
   readonly history: ElectionHistory;
   readonly candidate: Candidate;
@@ -98,7 +98,7 @@ function reign({ versions }: ElectionHistory, { candidate, spell }: Belief, unti
   return taken?.version ?? spell.claim;
 }
 
-/** One of client-go's wrote that nobody leads. */
+/** A candidate of client-go wrote an empty holder. */
 function whyVacant({ history, candidate, lost }: Culprit, { to }: Stretch): Hazard | null {
   const { ours, theirs } = history.timings;
   const writer = history.candidates.find((one) => wrote(one, lost.version));
@@ -119,7 +119,7 @@ function wrote(candidate: Candidate, version: bigint): boolean {
   );
 }
 
-/** Somebody else holds the lease by then: what does it do until it knows, and what afterwards? */
+/** Another candidate holds the lease by then: what does it do until it knows, and what afterwards? */
 function explainTakeover(culprit: Culprit, theirs: Theirs, { from, to }: Stretch): Part[] | null {
   const askedAt = firstAwareness(culprit, theirs) ?? Infinity;
   const unaware = { from, to: Math.min(to, askedAt) };

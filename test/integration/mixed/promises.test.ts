@@ -1,4 +1,4 @@
-// What ours promise, judged by histories in which one of them errs, and must be found.
+// What candidates promise, checked on histories in which one of them errs, and must be found.
 import { describe, expect, it } from '@jest/globals';
 import type { Ours, Version } from './election-history.js';
 import { brokenPromises, noticedAfter } from './promises.js';

@@ -1,4 +1,4 @@
-// What our candidates owe whoever else writes the Lease. Pure.
+// What candidates of this package owe to others that write the Lease. Pure.
 import type { ElectionHistory, Ours } from './election-history.js';
 import { runningMs, without } from './election-history.js';
 
@@ -44,7 +44,7 @@ function believedTooLong(
   });
 }
 
-/** A release touches nobody else's record. */
+/** A release touches no record of another holder. */
 function vacatedOthers({ versions }: ElectionHistory, { identity, sends }: Ours): string[] {
   const stamps = new Set(sends.map(({ stamp }) => stamp));
   return versions.flatMap(({ version, holder, renewTime }, n) => {
@@ -78,7 +78,7 @@ function unseenTokens({ versions }: ElectionHistory, { identity, tokens }: Ours)
 }
 
 /**
- * Somebody wrote over the record of one of ours while it led: how much later than the watch of the test it
+ * Another one wrote over the record of one of ours while it led: how much later than the watch of the test it
  * was told. Left out are those who were stopped meanwhile.
  */
 export function noticedAfter({ versions, candidates }: ElectionHistory): number[] {

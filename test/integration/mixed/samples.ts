@@ -1,4 +1,4 @@
-// Histories for the tests of those who judge them, in few words.
+// Histories for the tests of their checkers, in few words.
 import type {
   Candidate,
   ElectionHistory,

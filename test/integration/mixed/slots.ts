@@ -1,4 +1,4 @@
-// The candidates of a mixed run: processes that are ended and started anew, paused, and made to resign.
+// The candidates of a mixed run: processes that are ended and started again, paused, and made to resign.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -225,7 +225,7 @@ for (const { title, open: openCluster } of clusters().filter(({ real }) => real)
     });
 
     it.each([
-      ['nobody knows', { caFile: undefined, caData: undefined }],
+      ['no authority vouches for', { caFile: undefined, caData: undefined }],
       ['names another host', { tlsServerName: 'elsewhere.test' }],
     ])(
       'of a server whose certificate %s: refused for good, with what to check',
@@ -243,7 +243,7 @@ for (const { title, open: openCluster } of clusters().filter(({ real }) => real)
       },
     );
 
-    it('of a server that nobody checks, if the kubeconfig says so', async () => {
+    it('of a server that is not to be checked, if the kubeconfig says so', async () => {
       const { token } = await someUser(cluster);
       const change = { caFile: undefined, caData: undefined, skipTLSVerify: true };
       await worksWith(configOf(cluster, { token }, change as object));

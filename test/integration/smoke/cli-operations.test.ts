@@ -162,9 +162,9 @@ describeEachCluster('metaparticle-sync break, of a record without a duration', (
   it('keeps it for as long as ours last', async () => {
     await using cli = await Cli.open(cluster().kubeConfigFile);
     const path = `${cluster().leases}/endless`;
-    const lease = { metadata: { name: 'endless' }, spec: { holderIdentity: 'somebody' } };
+    const lease = { metadata: { name: 'endless' }, spec: { holderIdentity: 'stranger' } };
     expect(await cluster().request('POST', cluster().leases, lease)).toMatchObject({ status: 201 });
-    const breaking = cli.start('break', 'endless', '--if-holder', 'somebody');
+    const breaking = cli.start('break', 'endless', '--if-holder', 'stranger');
     await breaking.told('may believe to hold it for 15000 ms');
     const { body } = await cluster().request('GET', path);
     expect(body.spec).toMatchObject({ leaseDurationSeconds: 15 });
@@ -224,7 +224,7 @@ describeEachCluster('metaparticle-sync doctor', (cluster) => {
   );
 
   it(
-    'says what to do when rights are missing, and when nobody answers',
+    'says what to do when rights are missing, and when no API server answers',
     async () => {
       const user = await cluster().newUser();
       await user.grant(['get', 'update', 'create']);

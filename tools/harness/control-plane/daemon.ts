@@ -26,7 +26,7 @@ export class Daemon {
     this.#exited = new Promise((resolve) => {
       child.once('exit', () => resolve()).once('error', () => resolve());
     });
-    // Nobody who forgets to stop a control plane is kept alive by it: the watchdog ends it.
+    // A process that forgets to stop a control plane is not kept alive by it: the watchdog ends it.
     child.unref();
   }
 
@@ -60,7 +60,7 @@ export class Daemon {
   }
 }
 
-/** A loopback port that was free a moment ago; somebody else may still take it. */
+/** A loopback port that was free a moment ago; another process may still take it. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {

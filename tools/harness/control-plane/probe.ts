@@ -2,8 +2,8 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 
 /**
- * One request on a connection of its own, which keeps no process alive afterwards. Rejects when
- * nobody answers within a second.
+ * One request on a connection of its own, which keeps no process alive afterwards. Rejects without an answer within a
+ * second.
  */
 export async function ask(
   url: string,

@@ -1,4 +1,4 @@
-// What a candidate believes, has sent and has been told, line by line in a file: written at once, so that
+// What a candidate believes, has sent and has been told, line by line in a file. Lines are written at once, so that
 // nothing is lost with a process that is killed.
 import { subscribe } from 'node:diagnostics_channel';
 import { openSync, writeSync } from 'node:fs';
@@ -67,7 +67,7 @@ export class HistoryLog {
       if (sight.kind !== 'absent' && sight.kind !== 'present') return;
       const { record, mark } = sight.lease ?? {};
       if (record?.holder === this.#identity && mark?.nonce === nonce) return;
-      // Nobody asked in this very moment; but what would have been answered is known.
+      // It was not asked in this very moment; but what it would have answered is known.
       if (this.#trueAt !== null && systemClock.now().elapsed < (state.heldUntil ?? 0)) {
         this.#trueAt = at;
       }

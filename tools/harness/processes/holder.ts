@@ -134,7 +134,7 @@ const calls = {
     while ((news.get(name) ?? 0) === before) await sleep(10);
   },
 
-  /** When the last write left, and when it was last heard that nobody holds it. */
+  /** When the last write left, and when it was last heard to be vacant. */
   marks: (name: string): { sentAt: number; heardAt: number } => {
     const sentAt = [...(sends.get(name)?.values() ?? [])].at(-1) ?? NaN;
     return { sentAt, heardAt: heard.get(name) ?? NaN };

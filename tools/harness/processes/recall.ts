@@ -1,4 +1,4 @@
-// The last steps and events of each lease, for whoever has to explain a loss.
+// The last steps and events of each lease, to explain a loss.
 import { subscribe } from 'node:diagnostics_channel';
 import { diagnosticsChannels } from '../../../src/index.js';
 import type { EventMessage, StepMessage } from '../../../src/index.js';

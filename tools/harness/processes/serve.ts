@@ -17,7 +17,7 @@ export type Answer =
 export function serve(calls: Calls): void {
   process.on('message', (request: Request) => void answer(calls, request));
   process.once('disconnect', () => process.exit());
-  tell({ id: 0, result: 'ready' });
+  send({ id: 0, result: 'ready' });
 }
 
 /** What the test gave this worker to begin with. */
@@ -29,12 +29,12 @@ async function answer(calls: Calls, { id, call, argument }: Request): Promise<vo
   try {
     const perform = calls[call] as ((argument: unknown) => unknown) | undefined;
     if (perform === undefined) throw new Error(`there is no call ${call}`);
-    tell({ id, result: await perform(argument) });
+    send({ id, result: await perform(argument) });
   } catch (error) {
-    tell({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    send({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }
 }
 
-function tell(answer: Answer): void {
+function send(answer: Answer): void {
   process.send?.(answer);
 }

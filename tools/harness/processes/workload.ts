@@ -15,7 +15,7 @@ import { now } from './time.js';
 export interface Wanted {
   readonly kind: 'lock' | 'election';
   readonly name: string;
-  /** A lock is kept so long, then given back; without it, until it is lost. */
+  /** How long a lock is kept before it is given back; without it, until it is lost. */
   readonly holdMs?: number;
   readonly namespace: string;
 }
@@ -27,7 +27,7 @@ export interface WorkloadSettings {
   /** File that gets a `WorkloadLine` for all that matters, at once: nothing is lost with a killed process. */
   readonly log: string;
   readonly registerPort: number;
-  /** A planted fault: goes on to believe, and to write, for so long. */
+  /** A planted fault: how long it goes on to believe, and to write. */
   readonly overstaysMs?: number;
 }
 
@@ -160,7 +160,7 @@ setInterval(() => {
   }
 }, WRITE_EVERY_MS);
 
-/** Refusals are told, and whoever is refused comes again, until the signal aborts. */
+/** Tries again after each refusal, which it notes, until the signal aborts. */
 async function insist(
   lease: string,
   signal: AbortSignal,
@@ -240,7 +240,7 @@ const calls = {
     await elections.get(name)?.stepDown({ cooldownMs: 0 });
   },
 
-  /** Nothing runs in this process for so long. */
+  /** Nothing runs in this process for that time. */
   block: (ms: number): void => {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
   },

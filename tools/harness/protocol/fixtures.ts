@@ -40,7 +40,7 @@ export function leaseWith(change: Change, version: bigint, over: Partial<Lease> 
   };
 }
 
-/** A Lease held by somebody else's library. */
+/** A Lease held by another library. */
 export function foreignLease(version: bigint, renewTime: number, over: Partial<Lease> = {}): Lease {
   const times = { acquireTime: 1, renewTime };
   const record = { holder: 'other', durationMs: 15_000, ...times, transitions: 3 };
