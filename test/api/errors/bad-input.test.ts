@@ -53,6 +53,7 @@ describe('bad options', () => {
     const calls: [string, Promise<unknown>][] = [
       ['timeoutMs', lock.acquire({ timeoutMs: -1 })],
       ['timeoutMs', lock.acquire({ timeoutMs: NaN })],
+      ['timeoutMs', lock.acquire({ timeoutMs: 0 })],
       ['timeout', lock.acquire({ timeout: 5 } as object)],
       ['timeoutMs', lock.tryAcquire({ timeoutMs: 5 } as object)],
       ['timeoutMs', lock.withLock(() => 1, { timeoutMs: -1 })],

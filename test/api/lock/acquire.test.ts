@@ -117,16 +117,20 @@ describe('the time limit of a wait', () => {
     expect((other as Error).message).not.toContain(words);
   });
 
-  it('of no time at all is no way to get a lock, and leaves nothing behind', async () => {
+  it('that is shorter than a request leaves nothing behind', async () => {
     await using cluster = await Cluster.start();
-    cluster.api.faults.delay({ responseMs: 5 });
-    const call = rejection(cluster.lock('job').acquire({ timeoutMs: 0 }));
-    const error = await cluster.settled(call);
-    expectError(error, AcquireTimeoutError, 'ERR_ACQUIRE_TIMEOUT', 'not acquired within');
-    cluster.api.faults.clear();
-    await cluster.advance(1_000);
-    expect(cluster.holder('job') ?? '').toBe('');
-    expect((await cluster.lock('job').acquire()).isHeld()).toBe(true);
+    cluster.api.faults.delay({ requestMs: 2, responseMs: 3 });
+    // One ends the look, one the creation, and one the claim on its way.
+    for (const timeoutMs of [1, 6, 11]) {
+      const lock = cluster.lock(`within-${timeoutMs}`);
+      const error = await cluster.settled(rejection(lock.acquire({ timeoutMs })));
+      const words = `not acquired within ${timeoutMs} ms`;
+      expectError(error, AcquireTimeoutError, 'ERR_ACQUIRE_TIMEOUT', words);
+      await cluster.advance(1_000);
+      expect(cluster.holder(lock.name) ?? '').toBe('');
+      const call = lock.acquire({ timeoutMs: 100 });
+      expect((await cluster.settled(call)).isHeld()).toBe(true);
+    }
   });
 
   // Timers of Node.js take no more than 2³¹ − 1 milliseconds, and fire at once for more.

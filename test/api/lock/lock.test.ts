@@ -78,7 +78,7 @@ describe('a lock that was acquired', () => {
   it('refuses a client, a signal or a controller in the place of options that name them', async () => {
     await using cluster = await Cluster.start();
     const client = cluster.client();
-    expect(() => new Lock('braces', client as never)).toThrow('got "an instance of LeaseClient"');
+    expect(() => new Lock('braces', client as never)).toThrow('got an instance of LeaseClient');
     const lock = cluster.lock('braces');
     const controller = new AbortController();
     await expect(lock.acquire(controller.signal as never)).rejects.toThrow('a plain object');
