@@ -1,6 +1,6 @@
-// The integration tests once more, with the other client-node. Not repeated are those that load no line of
-// the package (the API server, the control plane, pure judges), those about programs that are not ours
-// (client-go, manifests), and the demo, whose processes would find the main package's client-node.
+// The integration tests once more, with the other client-node: those of what differs by it (credentials, proxies,
+// watches) and of real processes that hand over and take over. Not repeated are tests that load no line of the package,
+// live faults, client-go, and the demo, whose processes would find the main package's client-node.
 import base from '../../jest.config.js';
 
 /** @type {import('jest').Config} */
@@ -14,7 +14,8 @@ export default {
   testMatch: ['<rootDir>/test/integration/**/*.test.ts', '<rootDir>/test/node24/*.test.ts'],
   testPathIgnorePatterns: [
     '/node_modules/',
-    '/integration/mixed/',
-    '/integration/(smoke|cluster)/(conformance|control-plane|demo|deploy)\\.test\\.ts$',
+    '/integration/(mixed|faults)/',
+    '/integration/smoke/(cli-operations|conformance|demo)\\.test\\.ts$',
+    '/integration/cluster/(?!crash|hand-off)',
   ],
 };

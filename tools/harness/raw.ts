@@ -140,7 +140,7 @@ export class RawWatch {
   }
 
   /** The next event, `end` after the last one, or `silent` when none comes in time. */
-  async next(withinMs = 5_000): Promise<WatchEvent | 'end' | 'silent'> {
+  async next(withinMs = 30_000): Promise<WatchEvent | 'end' | 'silent'> {
     if (this.#lines.length === 0) await this.#arrival(withinMs);
     const line = this.#lines[0] ?? 'silent';
     if (line !== 'end') this.#lines.shift();

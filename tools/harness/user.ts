@@ -16,7 +16,7 @@ export interface User {
 
 const ALL: readonly Verb[] = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'];
 const RBAC = '/apis/rbac.authorization.k8s.io/v1/namespaces';
-const GRANT_LIMIT_MS = 10_000;
+const GRANT_LIMIT_MS = 60_000;
 
 /** On the embedded server, where every user may do what it is not forbidden. */
 export function embeddedUser(server: LeaseServer, name: string): User {

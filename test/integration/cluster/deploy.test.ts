@@ -185,7 +185,7 @@ for (const { title, open } of clusters().filter(({ real }) => real)) {
       const schemaOf = async (path: string): Promise<unknown> =>
         (await self.request('GET', path)).headers['x-kubernetes-pf-flowschema-uid'];
       const { uid } = schema?.body.metadata ?? {};
-      const end = performance.now() + 10_000;
+      const end = performance.now() + 50_000;
       while ((await schemaOf(`${cluster.leases}/payments`)) !== uid) {
         if (performance.now() > end) throw new Error('the FlowSchema does not take them');
         await sleep(50);
@@ -256,7 +256,7 @@ for (const { title, open } of clusters().filter(({ real }) => real)) {
       const kept = rules.filter(({ verbs }) => verbs.length > 0);
       const path = `${pathOf(role, cluster.namespace)}/${role.metadata.name}`;
       await cluster.request('PUT', path, { ...role, rules: kept });
-      const end = performance.now() + 10_000;
+      const end = performance.now() + 50_000;
       for (const verb of role.rules.flatMap(({ verbs }) => verbs)) {
         while ((await may(verb, 'payments')) === missing.includes(verb)) {
           if (performance.now() > end) throw new Error(`the change of ${verb} took too long`);
@@ -268,7 +268,7 @@ for (const { title, open } of clusters().filter(({ real }) => real)) {
     /** Two pods take the lock one after the other, the second by waiting for the first. */
     async function handOver(): Promise<void> {
       const first = await new Lock('payments', { client: pod('a') }).acquire();
-      const next = new Lock('payments', { client: pod('b') }).acquire({ timeoutMs: 10_000 });
+      const next = new Lock('payments', { client: pod('b') }).acquire({ timeoutMs: 50_000 });
       await sleep(200);
       await first.release();
       const second = await next;

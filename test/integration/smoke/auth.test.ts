@@ -68,7 +68,7 @@ async function worksWith(kubeConfig: KubeConfigLike): Promise<Connection> {
   expect(await read(connection)).toEqual({ kind: 'missing' });
   const listener = new WatchRecorder();
   connection.watch.subscribe({ namespace: connection.defaultNamespace, name: 'x' }, null, listener);
-  await until('the watch is live', () => listener.isLive);
+  await until('the watch is live', () => listener.isLive, 50_000);
   return connection;
 }
 

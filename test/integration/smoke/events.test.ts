@@ -21,7 +21,7 @@ async function leadOnce(client: LeaseClient, name: string): Promise<void> {
     onStartedLeading: () => undefined,
   });
   const running = election.run({ signal: stop.signal });
-  await until('a leader', () => election.isLeader(), 10_000);
+  await until('a leader', () => election.isLeader(), 50_000);
   stop.abort();
   await running;
 }
@@ -79,7 +79,7 @@ describeEachCluster('recordEvents', (cluster) => {
     const election = new Election('quiet', { client, onStartedLeading: () => undefined });
     const stop = new AbortController();
     const running = election.run({ signal: stop.signal });
-    await until('a leader', () => election.isLeader(), 10_000);
+    await until('a leader', () => election.isLeader(), 50_000);
     stop.abort();
     await running;
     expect(await eventsOf(cluster(), 'quiet')).toEqual([]);

@@ -14,26 +14,26 @@ const SETTLING_MS = RENEW_INTERVAL_MS + 500;
 const TAKEOVER_LIMIT_MS = 60_000;
 
 /** A candidate of either kind, by its defaults. */
-export interface Contender {
+export interface TakeoverCandidate {
   readonly identity: string;
   /** When its first term began. */
   leading(): Promise<number>;
   kill(): Promise<unknown>;
 }
 
-export type Start = (lease: string, identity: string) => Promise<Contender>;
+export type Start = (lease: string, identity: string) => Promise<TakeoverCandidate>;
 
 export interface Takeover {
   readonly sinceCommit: number;
   readonly sinceKill: number;
 }
 
-interface Ground {
+interface Surroundings {
   readonly cluster: Cluster;
   readonly pool: WorkerPool;
 }
 
-export function oursOf({ cluster, pool }: Ground): Start {
+export function oursOf({ cluster, pool }: Surroundings): Start {
   return async (name, identity) => {
     const worker = await pool.spawn<CandidateCalls>('candidate', cluster, { name, identity });
     await worker.call('start', undefined);
@@ -45,7 +45,7 @@ export function oursOf({ cluster, pool }: Ground): Start {
   };
 }
 
-export function theirsOf({ cluster, pool }: Ground, program: BuiltClientGo): Start {
+export function theirsOf({ cluster, pool }: Surroundings, program: BuiltClientGo): Start {
   return async (lease, identity) => {
     const rival = await ClientGoCandidate.start(pool, program, cluster, { lease, identity });
     const leading = async (): Promise<number> =>
