@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { runOf, tableOf, write } from './report.js';
 import { candidates } from './rows/candidates.js';
+import { coldStart } from './rows/cold-start.js';
 import { crash } from './rows/crash.js';
 import { handOff } from './rows/hand-off.js';
 import { herd } from './rows/herd.js';
@@ -14,7 +15,7 @@ import { uncontended } from './rows/uncontended.js';
 import { WorkerPool } from '../tools/harness/processes/pool.js';
 import { withStage, type Result } from './stage.js';
 
-const rows = [handOff, uncontended, candidates, herd, manyFor(false), crash, peers];
+const rows = [handOff, uncontended, candidates, herd, manyFor(false), crash, peers, coldStart];
 const all = [...rows, manyFor(true)];
 
 const { values } = parseArgs({
