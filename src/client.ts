@@ -14,7 +14,7 @@ import { checkDuration, checkIdentity, checkNamespace, rejectUnknown } from './o
 export interface LeaseClientOptions {
   /**
    * How to reach the cluster: a KubeConfig of @kubernetes/client-node 1.x or 2.x, or anything of that shape.
-   * Default: what client-node's `loadFromDefault` finds.
+   * Default: the kubeconfig as `kubectl` finds it, else the service account of the pod.
    */
   readonly kubeConfig?: KubeConfigLike | undefined;
   /** Default for locks and elections. Default: the kubeconfig context's, the service account's, POD_NAMESPACE, `default`. */
