@@ -63,6 +63,11 @@ export class Witness {
     return new Witness(await pool.spawn<WitnessCalls>('witness', cluster, settings));
   }
 
+  /** Of its process. */
+  get pid(): number {
+    return this.#worker.pid;
+  }
+
   /** For how long the machine stood still, from shortly before the first time to the other. */
   async stalledMs(from: number, until: number): Promise<number> {
     const since = from - BEFORE_MS;

@@ -23,7 +23,7 @@ const LIMIT_MS = 240_000;
 /** For a timer, a callback, and a message between processes. */
 const PROMPT_MS = 500;
 /** A wait that does not end is a failure; nothing is judged by it. */
-const STUCK_MS = 90_000;
+const STUCK_MS = 60_000;
 /** Longer than a candidate needs to claim a lease that is vacant. */
 const VACANT_MS = 1_500;
 const LONG_MS = 600_000;
