@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { shutdownSignal } from '@metaparticle/sync';
+import { systemClock } from '../../src/lease/clock.js';
 
 let now = 0;
 
@@ -10,7 +11,7 @@ afterEach(() => {
 
 describe('a shutdown signal', () => {
   it('takes an echo within half a second for the same request, and what comes later for another one', () => {
-    jest.spyOn(performance, 'now').mockImplementation(() => now);
+    jest.spyOn(systemClock, 'monotonic').mockImplementation(() => now);
     const exit = jest.spyOn(process, 'exit').mockImplementation(() => undefined as never);
     // Named twice, it is still one request.
     const signal = shutdownSignal({ signals: ['SIGUSR2', 'SIGUSR2'] });
