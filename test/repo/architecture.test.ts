@@ -213,11 +213,6 @@ const realTime: Readonly<Record<string, string>> = {
   'test/api/client/liveness.test.ts': 'processes end by themselves, or stay alive',
   'test/api/election/exit.test.ts': 'processes end by themselves, or stay alive',
   'test/unit/runtime/clock.test.ts': 'the clock of the machine itself',
-  'test/unit/testing/faults.test.ts': 'the embedded server over sockets',
-  'test/unit/testing/server.test.ts': 'the embedded server over sockets',
-  'test/unit/testing/support.ts': 'the embedded server over sockets',
-  'test/unit/testing/watch.test.ts': 'the embedded server over sockets',
-  'test/unit/kube/': 'requests and watches over sockets',
 };
 
 describe('tests of the API and of single parts', () => {

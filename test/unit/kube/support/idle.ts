@@ -5,7 +5,7 @@ import { connect } from '../../../../src/lease/kube/connect.js';
 import type { WatchListener } from '../../../../src/lease/store.js';
 
 const key = { namespace: 'default', name: 'x' };
-const isBusy = setInterval(() => undefined, 1_000);
+const letGo = systemClock.keepAlive();
 
 async function use(file: string): Promise<void> {
   const kubeConfig = new KubeConfig();
@@ -26,7 +26,7 @@ async function use(file: string): Promise<void> {
     };
     watch.subscribe(key, null, listener);
   });
-  const options = () => ({ deadline: performance.now() + 60_000, limitMs: 60_000 });
+  const options = () => ({ deadline: systemClock.monotonic() + 60_000, limitMs: 60_000 });
   console.log((await store.read(key, options())).kind);
   await isLive;
   console.log('live');
@@ -34,4 +34,4 @@ async function use(file: string): Promise<void> {
 }
 
 for (const file of process.argv.slice(2)) await use(file);
-clearInterval(isBusy);
+letGo();
