@@ -52,7 +52,7 @@ export function learn(world: World, who: Candidate, news: News): void {
   dispatch(world, who, { type: 'news', sight, holdOffMs });
 }
 
-/** Who waits counts from when it first saw a record: an edit of anything else is no heartbeat. */
+/** A waiting candidate counts from when it first saw a record: an edit of anything else is no heartbeat. */
 function isPutOff(before: Sight, after: Sight): boolean {
   if (before.kind !== 'present' || after.kind !== 'present') return false;
   const isSame =
@@ -75,7 +75,7 @@ export function holds(world: World, who: Candidate): boolean {
 
 function absorb(world: World, who: Candidate, event: Event): void {
   const before = who.state;
-  // Its answers come, and its queued writes leave, when nobody is there any more.
+  // Its answers come, and its queued writes leave, when the attempt is over.
   if (before.kind === 'over') return;
   const terms = termsOf(world, who.index, who.attempt);
   try {
@@ -98,11 +98,11 @@ function judge(world: World, who: Candidate, before: State, after: State): void 
   const isOurs =
     lease?.uid === before.sight.lease.uid && lease.mark?.nonce === nonceOf(who.index, who.attempt);
   if (after.end.reason === 'expired' || isOurs) {
-    fail(world, 'needless loss', `${who.name} gives up a term that nobody took`);
+    fail(world, 'needless loss', `${who.name} gives up a term that no other candidate took`);
   }
 }
 
-/** Who clears up ends when nothing of the attempt is left, nor can come, unless its effort is spent. */
+/** Clearing up ends when nothing of the attempt is left, nor can come, or when its time is spent. */
 function judgeTrace(world: World, who: Candidate, before: State, how: string): void {
   if (how === 'released' && !who.hasVacated) {
     fail(world, 'release', `${who.name} says that it has let go, and has not`);

@@ -1,4 +1,4 @@
-/** What must be true in every state; what must be true of a landing or of a change is judged where it happens. */
+/** What must be true in every state. What must be true of a landing or of a change is checked where it happens. */
 import { holds } from './candidate.js';
 import { rivalBelieves } from './rival.js';
 import { fail, nonceOf, type Candidate, type World } from './world.js';
@@ -9,7 +9,7 @@ export function check(world: World): void {
   if (names.length > 1) fail(world, 'one believer', `${names.join(' and ')} believe at once`);
 }
 
-/** @returns whether it believes, and nobody took its record away from outside */
+/** @returns whether it believes, and no outsider took its record away */
 function checkBelief(world: World, who: Candidate): boolean {
   const isHeld = holds(world, who);
   if (!isHeld) {

@@ -27,7 +27,7 @@ export class Encoder {
   length = 0;
   readonly #versions = new Versions();
   readonly #stamps = new Stamps();
-  /** A claim adds one to what it replaces, for ever: only whether two records agree in it matters. */
+  /** A claim adds one to what it replaces, without end: only whether two records agree in it matters. */
   readonly #transitions = new Ranks();
   readonly #horizonMs: number;
 
@@ -137,7 +137,7 @@ export class Encoder {
     const isLast = attempt + 1 >= world.scope.attempts[index]!;
     this.#put(attempt);
     this.#put(stateKinds.indexOf(state.kind));
-    // One who will never do anything again is not asked what it knows.
+    // What a candidate knows that will never act again does not matter.
     if (state.kind === 'over' && isLast) return;
     this.#sight(one, world.scope, isLast && state.kind !== 'seeking');
     if (state.kind === 'over') return;
@@ -231,7 +231,7 @@ export class Encoder {
     this.#mark(step.change.mark);
     if (step.do === 'create') return;
     this.#put(bumpCode(step.change.bump));
-    // Of a former attempt nobody asks any more when its writes were sent.
+    // When the writes of a former attempt were sent does not matter any more.
     if (sentAt === null) this.#put(NOTHING);
     else this.#put(attempt === who.attempt ? Math.max(sentAt - who.elapsed, this.#horizonMs) : 0);
   }

@@ -58,8 +58,8 @@ describe('the explorer', () => {
     ['Scopes of every run', standing],
     ['Larger scopes', larger],
   ] as const)('is documented scope by scope: %s', (heading, scopes) => {
-    const told = listed(heading).map((row) => [row['scope'], row['what may happen']]);
-    expect(told).toEqual(scopes.map(({ name, what }) => [`\`${name}\``, what]));
+    const documented = listed(heading).map((row) => [row['scope'], row['what may happen']]);
+    expect(documented).toEqual(scopes.map(({ name, what }) => [`\`${name}\``, what]));
   });
 
   it('has one name for each scope', () => {

@@ -23,8 +23,8 @@ describe('the explorer', () => {
       const counted = found
         .flatMap(({ scopes }) => scopes)
         .map(({ scope, states }) => [`\`${scope}\``, inGroups(states)]);
-      const told = rows.filter((row) => row['states'] !== UNEXHAUSTED);
-      expect(told.map((row) => [row['scope'], row['states']])).toEqual(counted);
+      const documented = rows.filter((row) => row['states'] !== UNEXHAUSTED);
+      expect(documented.map((row) => [row['scope'], row['states']])).toEqual(counted);
       for (const { scopes } of found) expect(scopes).toMatchObject([{ exhausted: true }]);
       const states = found.reduce((sum, one) => sum + one.states, 0);
       process.stderr.write(`explorer: ${exhausted.length} scopes, ${states} states, exhausted\n`);

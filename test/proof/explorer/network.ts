@@ -74,7 +74,7 @@ export function refuse(world: World, index: number): void {
   settle(world, who, request, { kind: 'refused', error, transient: true });
 }
 
-/** Drops what can have no effect any more, and tells a write early what it will be told anyway. */
+/** Drops what can have no effect any more, and settles a write early whose outcome is certain. */
 export function tidy(world: World): void {
   const { requests } = world;
   for (let index = requests.length - 1; index >= 0; index--) {

@@ -1,9 +1,9 @@
-/** Those who keep to no protocol: people with kubectl, controllers that label, cleaners that delete. */
+/** Writers that follow no protocol: people with kubectl, controllers that label, cleaners that delete. */
 import { put, remove } from './server.js';
 import type { OUTSIDER } from './world.js';
 import { RIVAL, leaseOf, nonceOf, registerOf, type World } from './world.js';
 
-/** Whoever the register names now has its record taken away: from here on its belief may overlap another's. */
+/** The holder that the register names loses its record: from here on its belief may overlap another's. */
 export function cut(world: World): void {
   const lease = registerOf(world);
   for (const one of world.candidates) {
@@ -19,7 +19,7 @@ export function label(world: World): void {
   put(world, { ...lease, version: world.version });
 }
 
-/** Stamps are whole microseconds in truth: nobody writes one of ours by chance, as he would here every second. */
+/** Real stamps have microseconds, so an outsider does not hit one of ours by chance. Here it would every second. */
 const BESIDE_MS = 1;
 
 export function overwrite(world: World, by: typeof OUTSIDER | ''): void {

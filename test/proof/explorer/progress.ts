@@ -1,14 +1,14 @@
 /**
  * Promise 4, tried from a state: from here on nothing goes wrong. Every request is handled and answered at
- * once, every event is heard, every timer fires, whoever is done begins anew; what was lost stays lost, and
- * a rival that keeps to another protocol is silent. Then someone must come to hold the lease in time.
+ * once, every event is heard, every timer fires, finished candidates start again; what was lost stays lost, and
+ * a rival that keeps to another protocol is silent. Then a candidate must come to hold the lease in time.
  */
 import { begin, dispatch, holds, isDue, learn } from './candidate.js';
 import { answer, handle, leave, tidy } from './network.js';
 import { TICK_MS } from './scope.js';
 import { copyOf, fail, nonceOf, registerOf, type Violation, type World } from './world.js';
 
-/** A candidate looks so often at least: without a watch, or when it doubts one. */
+/** The longest time between two reads of a candidate without a watch, or one that doubts its watch. */
 const LONGEST_POLL_MS = 2_000;
 
 /** Pauses and graces of less than a tick each cost one here. */
@@ -33,7 +33,7 @@ export function tryProgress(from: World): { violation: Violation | null; tookMs:
     if (world.violation !== null) return { violation: world.violation, tookMs };
     if (isHeldBySomeone(world)) return { violation: keep(world), tookMs };
     if (tookMs >= limitMs(world)) {
-      fail(world, 'progress', `nobody holds the lease ${tookMs} ms after the last fault`);
+      fail(world, 'progress', `no candidate holds the lease ${tookMs} ms after the last fault`);
       continue;
     }
     pass(world);
@@ -63,7 +63,7 @@ function isHeldBySomeone(world: World): boolean {
   return holderOf(world) !== null;
 }
 
-/** The term of the one who holds it and is written down as holder. */
+/** The term of the candidate that holds the lease and is recorded as its holder. */
 function holderOf(world: World): string | null {
   const nonce = registerOf(world)?.mark?.nonce;
   const holder = world.candidates.find(

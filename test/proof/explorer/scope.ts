@@ -1,5 +1,5 @@
 /**
- * What a search covers: who takes part, what may go wrong and how often. Delays and pauses are never
+ * What a search covers: the candidates, what may go wrong and how often. Delays and pauses are never
  * bounded: any request may take, and any process may sleep, any number of ticks.
  */
 
@@ -56,7 +56,7 @@ export interface Scope {
 
 export const TICK_MS = 1_000;
 
-/** Spent budgets that are not named: these may happen never, time may go on for ever. */
+/** Spent budgets that are not named: these may happen never, time may go on without end. */
 export function budgetOf(scope: Scope, name: Budget): number {
   return scope.budgets[name] ?? (name === 'ticks' ? Infinity : 0);
 }

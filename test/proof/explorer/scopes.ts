@@ -54,8 +54,8 @@ export const standing: readonly Scope[] = [
     budgets: { stops: 1, timeouts: 1, ticks: 1 },
   }),
   scope('edits', 'label edits beside renewals and waits', { ...short, budgets: { labels: 1 } }),
-  scope('deleted', 'somebody deletes the lease', { ...short, budgets: { deletes: 1 } }),
-  scope('overwritten', 'somebody blanks the record, or writes himself in', {
+  scope('deleted', 'an outsider deletes the lease', { ...short, budgets: { deletes: 1 } }),
+  scope('overwritten', 'an outsider blanks the record, or enters another holder', {
     ...short,
     budgets: { overwrites: 1 },
   }),
@@ -136,11 +136,11 @@ export const larger: readonly Scope[] = [
     deleteOnRelease: true,
     budgets: { stops: 1 },
   }),
-  scope('outsiders', 'the lease is deleted and the record overwritten behind our backs', {
+  scope('outsiders', 'outsiders delete the lease and overwrite the record', {
     ...short,
     budgets: { deletes: 1, overwrites: 1 },
   }),
-  scope('very-stale-news', 'three versions to be heard of, and gaps', {
+  scope('very-stale-news', 'three versions to hear of, and gaps', {
     ...short,
     heard: 3,
     budgets: { gaps: 1 },
@@ -163,18 +163,22 @@ export const larger: readonly Scope[] = [
     ...short,
     budgets: { suspensions: 2, timeouts: 1 },
   }),
-  scope('namesakes', 'candidates that share an identity string, and somebody blanks the record', {
-    ...short,
-    sameIdentity: true,
-    budgets: { stops: 1, overwrites: 1 },
-  }),
+  scope(
+    'namesakes',
+    'candidates that share an identity string, and an outsider blanks the record',
+    {
+      ...short,
+      sameIdentity: true,
+      budgets: { stops: 1, overwrites: 1 },
+    },
+  ),
   scope('namesakes-again', 'candidates that share an identity string, and a second attempt', {
     ...short,
     attempts: [2, 1],
     sameIdentity: true,
     budgets: { stops: 1 },
   }),
-  scope('namesakes-abort', 'the same, and a write may still land when one gives up', {
+  scope('namesakes-abort', 'the same, and a write may still land when a candidate gives up', {
     ...short,
     attempts: [2, 1],
     sameIdentity: true,

@@ -93,7 +93,7 @@ function isSameMark(a: Lease, b: Lease): boolean {
   return a.mark?.nonce === b.mark?.nonce && a.mark?.token === b.mark?.token;
 }
 
-/** Ours may replace what nobody holds any more, and its own: promises 2 and 5, where they are kept or broken. */
+/** A candidate may replace what is no longer held, and its own record: promises 2 and 5 are kept or broken here. */
 function judge(world: World, request: Request, { write, change }: WriteStep, before: Lease | null) {
   const sender = world.candidates[request.by]!;
   const nonce = nonceOf(request.by, request.attempt);

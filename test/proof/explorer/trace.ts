@@ -72,7 +72,7 @@ function describe(world: World, action: number): string {
       return `${name(which >> 3)} hears of version ${version}${which % 8 > 0 ? ', long past' : ''}`;
     }
     case 'gap':
-      return `${name(which)}'s watch tells that it missed something`;
+      return `${name(which)}'s watch reports a gap`;
     case 'leave':
       return `${nameOf(world, which)} leaves`;
     case 'handle':
@@ -88,7 +88,7 @@ function describe(world: World, action: number): string {
     case 'set back':
       return 'the wall clocks are set back by two seconds';
     case 'label':
-      return 'somebody edits a label';
+      return 'an outsider edits a label';
     case 'overwrite':
       return 'an outsider writes himself in as holder';
     case 'blank':

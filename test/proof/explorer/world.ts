@@ -1,6 +1,6 @@
 /**
  * The small world in plain data: one register, some candidates that run the real protocol, the requests on
- * their way, perhaps a rival that decides as client-go does. Changed in place by those who copied it.
+ * their way, perhaps a rival that decides as client-go does. Its copies are changed in place.
  */
 import type { Instant } from '../../../src/lease/clock.js';
 import type { State, Step, Terms, Verdict } from '../../../src/lease/protocol/state.js';

@@ -38,9 +38,7 @@ export function face(mutant: Mutant): Promise<Verdict> {
       const last = stdout.trimEnd().split('\n').at(-1) ?? '';
       // A process that could not even load its sources ends with 1 as well.
       if (!last.startsWith('{') || (error !== null && error.code !== 1)) {
-        reject(
-          new Error(`mutant ${mutant.name}: ${stderr || 'it told nothing'}`, { cause: error }),
-        );
+        reject(new Error(`mutant ${mutant.name}: ${stderr || 'no output'}`, { cause: error }));
         return;
       }
       const { violation: found } = JSON.parse(last) as { violation: Verdict['found'] };

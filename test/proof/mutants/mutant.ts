@@ -1,5 +1,5 @@
 /**
- * A planted fault: one decision of the sources turned into another that somebody might have made, by one
+ * A planted fault: one decision of the sources turned into another that a programmer might have made, by one
  * text in one file. A proof that does not notice it proves nothing about that decision.
  */
 export interface Mutant {
@@ -15,5 +15,5 @@ export interface Mutant {
   readonly killer: Killer;
 }
 
-/** Who must notice: the explorer in this scope, or the simulation of the whole library with these seeds. */
+/** What must notice: the explorer in this scope, or the simulation of the whole library with these seeds. */
 export type Killer = { readonly scope: string } | { readonly seeds: number; readonly from: number };

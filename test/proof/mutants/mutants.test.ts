@@ -1,4 +1,4 @@
-/** Every decision that is turned must be noticed: `SYNC_MUTANT=name` beside `plant.js` shows the story of one. */
+/** Every changed decision must be noticed: `SYNC_MUTANT=name` with `plant.js` shows the trace of one. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { face, nameOf, type Verdict } from './killer.js';
 import { mutants } from './list.js';
@@ -36,7 +36,7 @@ afterAll(async () => {
 }, 600_000);
 
 describe('planted faults', () => {
-  it('have one name each, and are many', () => {
+  it('have unique names, and are many', () => {
     expect(new Set(mutants.map(({ name }) => name)).size).toBe(mutants.length);
     expect(mutants.length).toBeGreaterThanOrEqual(20);
   });

@@ -74,7 +74,7 @@ const belief: readonly Mutant[] = [
   ),
   explored(
     'late-win',
-    'a claim wins also when its belief has ended by the time that is learnt',
+    'a claim wins also when its belief has ended by the time that is known',
     'two-candidates',
     ['seeking', 'if (now.elapsed < heldUntil) {', 'if (heldUntil > 0) {'],
   ),
@@ -122,19 +122,19 @@ const loss: readonly Mutant[] = [
 const waiting: readonly Mutant[] = [
   explored(
     'takeover-early',
-    'who waits claims a second before the record has run out',
+    'a waiting candidate claims a second before the record has run out',
     'two-candidates',
     ['step', 'if (now.monotonic >= claimAt)', 'if (now.monotonic + 1_000 >= claimAt)'],
   ),
   explored(
     'takeover-by-own-duration',
-    'who waits goes by its own duration, not by that of the record',
+    'a waiting candidate goes by its own duration, not by that of the record',
     'mixed-durations',
     ['step', '(record.durationMs ?? terms.durationMs) + holdOffMs', 'terms.durationMs + holdOffMs'],
   ),
   explored(
     'takeover-by-wall-clock',
-    'who waits counts from the time that the holder wrote, on its own wall clock',
+    'a waiting candidate counts from the time that the holder wrote, on its own wall clock',
     'wall-steps-back',
     [
       'step',
@@ -144,7 +144,7 @@ const waiting: readonly Mutant[] = [
   ),
   explored(
     'takeover-by-identity',
-    'who waits takes a record with its identity for its own',
+    'a waiting candidate takes a record with its identity for its own',
     'same-identity',
     [
       'step',
@@ -154,7 +154,7 @@ const waiting: readonly Mutant[] = [
   ),
   explored(
     'heartbeat-ignored',
-    'who waits does not begin anew when the holder has renewed',
+    'a waiting candidate does not start again when the holder has renewed',
     'two-candidates',
     [
       'sight',
@@ -162,11 +162,16 @@ const waiting: readonly Mutant[] = [
       'return { ...next, firstSeenAt: sight.firstSeenAt, gapMs: sameHolder',
     ],
   ),
-  explored('label-is-heartbeat', 'who waits begins anew after an edit of a label', 'edits', [
-    'sight',
-    'firstSeenAt: sight.firstSeenAt, gapMs: sight.gapMs',
-    'firstSeenAt: now, gapMs: sight.gapMs',
-  ]),
+  explored(
+    'label-is-heartbeat',
+    'a waiting candidate starts again after an edit of a label',
+    'edits',
+    [
+      'sight',
+      'firstSeenAt: sight.firstSeenAt, gapMs: sight.gapMs',
+      'firstSeenAt: now, gapMs: sight.gapMs',
+    ],
+  ),
   explored('news-unordered', 'an event is news whatever its version', 'stale-news', [
     'sight',
     'if (lease.version > sight.version) return changed',
@@ -174,7 +179,7 @@ const waiting: readonly Mutant[] = [
   ]),
   explored(
     'old-answer-is-news',
-    'a read is the truth also when something newer was learnt since it was asked',
+    'a read is the truth also when something newer has become known since it was sent',
     'old-answers',
     ['sight', 'news.asked !== null && news.asked === sight.serial', 'news.asked !== null'],
   ),
@@ -233,7 +238,7 @@ const release: readonly Mutant[] = [
   ]),
   explored(
     'delete-unchecked',
-    'a release deletes the lease whoever holds it by then',
+    'a release deletes the lease although another candidate holds it by then',
     'abort-deleting',
     [
       'vacating',

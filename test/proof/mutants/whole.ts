@@ -19,7 +19,7 @@ function simulated(
 export const whole: readonly Mutant[] = [
   simulated(
     'takeover-by-elapsed-clock',
-    'who waits counts on two clocks, one of which stands still in suspension',
+    'a waiting candidate counts on two clocks, one of which stands still in suspension',
     7,
     ['lease/protocol/step', 'if (now.monotonic >= claimAt)', 'if (now.elapsed >= claimAt)'],
   ),
@@ -43,14 +43,14 @@ export const whole: readonly Mutant[] = [
     return refusedSwap(reply) ?? this.#failure(reply, 'update', base.key);`,
     ],
   ),
-  simulated('loss-untold', 'a term ends and its signal does not say so', 20, [
+  simulated('loss-unreported', 'a term ends and its signal does not say so', 20, [
     'lease/keeper',
     "if (end.how === 'lost') this.#lose(end.reason, end.token);",
     '',
   ]),
   simulated(
-    'closed-untold',
-    'a client that is closed gives back what is held and does not tell who holds it',
+    'close-unreported',
+    'a client that is closed gives back what is held and does not notify the holder',
     5,
     ['lease/host', 'keeper.revoke();', 'keeper.stop();'],
   ),
@@ -59,11 +59,12 @@ export const whole: readonly Mutant[] = [
     'if (!isWatching || ',
     'if (',
   ]),
-  simulated('turn-for-who-left', 'who gives up while it waits for its turn stays in the queue', 1, [
-    'lease/turns',
-    'this.#waiting.splice(this.#waiting.indexOf(enter), 1);',
-    '',
-  ]),
+  simulated(
+    'turn-kept-after-abort',
+    'a caller that gives up while it waits for its turn stays in the queue',
+    1,
+    ['lease/turns', 'this.#waiting.splice(this.#waiting.indexOf(enter), 1);', ''],
+  ),
   simulated('called-off-goes-on', 'an acquisition that is called off goes on by itself', 1, [
     'attempt',
     "signal.addEventListener('abort', callOff, { once: true });",
@@ -89,7 +90,7 @@ export const whole: readonly Mutant[] = [
       'this.#release(reason);',
     ],
   ),
-  simulated('end-told-twice', 'the end of a term is told for each of its causes', 1, [
+  simulated('end-reported-twice', 'the end of a term is reported for each of its causes', 1, [
     'election/term',
     'if (this.#isTold) return;',
     '',

@@ -29,13 +29,13 @@ export interface Outcome {
 }
 
 export interface RunOptions {
-  /** Take down the trace. */
+  /** Record the trace. */
   readonly isTraced?: boolean;
-  /** Overlaps are counted, not held against it: clocks are off by more than was covered. */
+  /** Overlaps are counted and are no violations: the clocks differ by more than the margin covers. */
   readonly mayOverlap?: boolean;
 }
 
-/** Something goes round in circles when more happens than this. */
+/** More events than this mean an endless loop. */
 const MOST_EVENTS = 400_000;
 const CLOSES_MS = 8_000;
 const POLL_AND_ATTEMPT_MS = 5_250 + 1_000;
@@ -295,7 +295,7 @@ class Cluster implements Context {
   #checkProgress(): void {
     const lost = this.plan.locks.filter((lock) => !this.#won.has(lock));
     if (lost.length > 0) {
-      this.violate('4', `nobody acquired ${lost.join(', ')} within ${this.#progressMs()} ms`);
+      this.violate('4', `no process acquired ${lost.join(', ')} within ${this.#progressMs()} ms`);
     }
   }
 
@@ -342,7 +342,7 @@ class Cluster implements Context {
   };
 
   readonly #onRejection = (reason: unknown): void => {
-    this.violate('rejection', `nobody handles ${String(reason)}`);
+    this.violate('rejection', `nothing handles ${String(reason)}`);
   };
 
   readonly #onWarning = (warning: Error): void => {

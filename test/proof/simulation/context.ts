@@ -5,7 +5,7 @@ import type { Plan } from './plan.js';
 import type { Schedule } from './schedule.js';
 import type { Observer } from './observer.js';
 
-/** What the services of a world share. */
+/** What the services of a cluster share. */
 export interface Context {
   readonly plan: Plan;
   readonly schedule: Schedule;
@@ -17,7 +17,7 @@ export interface Context {
   count(what: string): void;
 }
 
-/** A write to what the lock protects is on its way for so long, mostly. */
+/** A write to what the lock protects. It usually arrives within milliseconds, sometimes within seconds. */
 export function guardedWrite(context: Context, process: string, lock: string, token: bigint): void {
   const { schedule, prng, observer } = context;
   const ms = prng.is(0.9) ? prng.between(1, 20) : prng.between(20, 10_000);

@@ -60,7 +60,7 @@ export class ElectionWorkload {
     }
     if (this.#election.isLeader()) this.#broken('leads without running');
     if (this.#started !== this.#stopped) {
-      this.#broken(`was told of ${this.#started} terms and of ${this.#stopped} ends`);
+      this.#broken(`was notified of ${this.#started} terms and of ${this.#stopped} ends`);
     }
   }
 
@@ -87,10 +87,10 @@ export class ElectionWorkload {
     const node = this.#node;
     this.#context.count('term');
     this.#context.log(`${node.id} leads ${this.lock} with token ${token}`);
-    if (this.#open !== null) this.#broken('leads again before the last end was told');
+    if (this.#open !== null) this.#broken('leads again before the last end was reported');
     if (this.#working > 0) this.#broken('leads again while its old work goes on');
     if (signal.aborted || lostSignal.aborted) this.#broken('begins with a signal aborted');
-    if (!this.#election.isLeader()) this.#broken('is told to lead and does not');
+    if (!this.#election.isLeader()) this.#broken('is notified to lead and does not');
     if (this.#election.fencingToken !== token) this.#broken('has two tokens');
     this.#open = leading;
     signal.addEventListener('abort', () => (this.#askedAt = node.monotonic()), { once: true });
@@ -128,8 +128,8 @@ export class ElectionWorkload {
     this.#stopped += 1;
     this.#context.count(`end ${reason}`);
     this.#context.log(`${this.#node.id} stops leading ${this.lock}: ${reason}`);
-    if (open === null) return this.#broken(`is told of an end, ${reason}, without a term`);
-    if (this.#election.isLeader()) this.#broken('leads while its end is told');
+    if (open === null) return this.#broken(`is notified of an end, ${reason}, without a term`);
+    if (this.#election.isLeader()) this.#broken('leads while its end is reported');
     this.#open = null;
     const { signal, lostSignal } = open;
     if (!signal.aborted || !lostSignal.aborted) this.#broken('ended without its signals');

@@ -1,14 +1,14 @@
 /**
- * The simulation's command: one run per seed, until one breaks a promise; that one is made as small as it gets,
- * and its trace is told. Progress goes to stderr.
+ * The simulation's command: one run per seed, until one breaks a promise. That one is reduced, and its trace is printed.
+ * Progress goes to stderr.
  *
- * - `--seeds N --from S`: how many, and the first of them; a thousand and more are shared by two processes. For a
- *   night: `--seeds 200000 --from $(date +%Y%m%d)000000`, two hours on two idle cores
- * - `--seconds N`: no further seed after so long
- * - `--replay SEED`: the same run again, told as it went, not made smaller
- * - `--beyond`: clock rates differ by more than the margin covers; overlaps are counted, all else must hold
+ * - `--seeds N --from S`: how many seeds, and the first of them. Two processes share a thousand and more. For a night:
+ *   `--seeds 200000 --from $(date +%Y%m%d)000000`, two hours on two idle cores
+ * - `--seconds N`: no further seed after this time
+ * - `--replay SEED`: the same run again, with its whole trace, not reduced
+ * - `--beyond`: clock rates differ by more than the margin covers. Overlaps are counted, everything else must hold
  * - `--rival KIND`: `client-go`, `wall-clock` or `no-cas` in place of the library
- * - `--raw`: what is found is not made smaller
+ * - `--raw`: a violation is not reduced
  * - `--workers N`: how many processes
  * - `--json`: a line of JSON at the end
  *

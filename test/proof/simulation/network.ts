@@ -18,7 +18,7 @@ export interface Ban {
 /** How an open watch ends; a `dead` one stays open and delivers nothing any more. */
 export type WatchEnding = 'closed' | 'reset' | 'gone' | 'dead';
 
-/** Who wrote: the process, and its elapsed time when the request left. */
+/** The process that wrote, and its elapsed time when the request left. */
 export interface Writer {
   readonly by: string;
   readonly sentAt: number;

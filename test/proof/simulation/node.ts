@@ -16,12 +16,12 @@ const EPOCH = 1_750_000_000_000;
 const TIMER_LATENESS_MS = 1.2;
 
 /**
- * One operating system process from its start to its end, as far as code in it can tell: its clocks, its
+ * One operating system process from its start to its end, as code in it sees it: its clocks, its
  * timers, its event loop. While the loop stalls, what is due waits, and the clocks go on.
  */
 export class SimulatedNode implements Clock {
   readonly name: string;
-  /** Tells it from others of the same name, before and after. */
+  /** Distinguishes it from earlier and later processes of the same name. */
   readonly id: string;
   readonly rate: number;
   readonly #schedule: Schedule;

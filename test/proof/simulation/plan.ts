@@ -87,7 +87,7 @@ export interface Plan {
 export interface PlanOptions {
   /** Clock rates differ by more than the margin covers. */
   readonly beyond?: boolean;
-  /** Who the other processes are. */
+  /** What the processes run in place of the library. */
   readonly rival?: RivalKind;
 }
 
@@ -98,7 +98,7 @@ const TIMINGS: readonly Timings[] = [
   { leaseDurationMs: 15_000, renewIntervalMs: 2_000, marginMs: 2_000 },
 ];
 
-/** So many runs are long. */
+/** The share of long runs. */
 const LONG = 0.1;
 
 export function planOf(seed: number, options: PlanOptions = {}): Plan {
@@ -117,7 +117,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   return { seed, timings, processes, locks, lastsMs, asks, wallsAheadMs, items };
 }
 
-/** Many short runs find more than few long ones; but some things take their time. */
+/** Many short runs find more than few long ones, but some faults need time. */
 function lengthOf(prng: Prng, { leaseDurationMs }: Timings): number {
   if (prng.is(LONG)) return prng.whole(25_000, 60_000);
   return Math.round(leaseDurationMs * prng.between(1, 2.5));

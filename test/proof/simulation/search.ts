@@ -12,13 +12,13 @@ export interface Range {
   readonly seconds: number;
   readonly plan: PlanOptions;
   readonly run: RunOptions;
-  /** What is found is told as it was, not made smaller. */
+  /** A violation is reported as it was found, not reduced. */
   readonly raw: boolean;
 }
 
 const PROGRESS_MS = 10_000;
 
-/** One run per seed, until one breaks a promise: that one is made as small as it gets. */
+/** One run per seed, until one breaks a promise. That one is reduced. */
 export async function search(range: Range): Promise<Result> {
   const { from, seeds } = range;
   const stopAt = performance.now() + range.seconds * 1_000;
@@ -37,7 +37,7 @@ export async function search(range: Range): Promise<Result> {
   return { violation: null, ...tally.figures };
 }
 
-/** The same run again, told as it went. */
+/** The same run again, with its whole trace. */
 export async function replay(seed: number, { plan, run: how }: Range): Promise<Result> {
   const outcome = await run(planOf(seed, plan), { ...how, isTraced: true });
   const tally = new Tally();

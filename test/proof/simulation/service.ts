@@ -67,13 +67,13 @@ export class Service {
     }
   }
 
-  /** Everybody has had enough: what is held is given back, what is waited for is called off. */
+  /** Gives back what is held, and calls off what is waited for. */
   windDown(): void {
     for (const stop of this.#stops) stop.abort(CALLED_OFF);
     for (const election of this.#elections) election.stop();
   }
 
-  /** Waits for a lock for however long it takes, and gives it back soon. */
+  /** Waits for a lock without a limit, and releases it soon. */
   compete(lock: string, onWin: () => void): void {
     const lockOf = new Lock(lock, this.#options);
     const run = async (): Promise<void> => {
@@ -222,7 +222,7 @@ export class Service {
 
   async #release(handle: LockHandle): Promise<void> {
     const start = this.node.monotonic();
-    // One that a closed client gave back is told as lost, and may be confirmed all the same.
+    // A lock that a closed client gave back is reported as lost, and its release may be confirmed too.
     const wasLost = handle.loss !== null && handle.loss.reason !== 'released';
     const released = handle.release();
     this.#given.add(handle);
@@ -235,7 +235,7 @@ export class Service {
     this.#context.log(`${node.id} released ${handle.name}: ${isConfirmed}`);
     this.#checkPromptness(`release() of ${handle.name}`, start);
     if (isConfirmed && handle.signal.aborted && !this.#isClosing) {
-      this.#context.violate('release', `${handle.name}: confirmed, and told as lost`);
+      this.#context.violate('release', `${handle.name}: confirmed, and reported as lost`);
     }
     if (isConfirmed && wasLost) {
       this.#context.violate('release', `${handle.name}: confirmed after a loss`);
@@ -245,7 +245,7 @@ export class Service {
   #checkPromptness(what: string, start: number): void {
     const { node } = this;
     const took = node.monotonic() - start;
-    // Who could not run for a while is late, and cannot help it.
+    // A process that could not run for a while is late through no fault of its own.
     if (took > SETTLES_MS && node.monotonic() - took > node.stalledUntil) {
       this.#context.violate('prompt', `${node.id}: ${what} took ${took.toFixed(0)} ms`);
     }

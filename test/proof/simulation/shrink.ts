@@ -2,7 +2,7 @@ import type { Violation } from './invariants.js';
 import type { Plan, Timings } from './plan.js';
 import { run, type RunOptions } from './cluster.js';
 
-/** So many runs are worth a shorter trace. */
+/** The most runs to spend on a shorter trace. */
 const MOST_RUNS = 400;
 
 /** Leaves out of a plan whatever the violation does not need: another of the same promise counts, too. */
@@ -58,7 +58,7 @@ async function withoutItems(plan: Plan, isStillBroken: Check): Promise<Plan> {
   return smallest;
 }
 
-/** Clocks that agree, an end as early as can be, no lock that nobody wants. */
+/** Clocks that agree, an early end, a single lock. */
 async function simpler(plan: Plan, isStillBroken: Check): Promise<Plan> {
   const lastAt = plan.items.at(-1)?.at ?? 0;
   const edits: readonly ((from: Plan) => Partial<Plan>)[] = [

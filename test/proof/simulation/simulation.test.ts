@@ -4,7 +4,7 @@
  * `npm run simulate -- --replay SEED` does the same again.
  */
 import { describe, expect, test } from '@jest/globals';
-import { neverMet, reportOf, simulate } from './simulate.js';
+import { neverMet, rare, reportOf, simulate } from './simulate.js';
 
 /** `simulation.verification.test.ts` runs more of them. */
 const SEEDS = 300;
@@ -15,7 +15,7 @@ describe('the simulation', () => {
     process.stderr.write(reportOf(result));
     expect(result.violation?.trace.join('\n')).toBeUndefined();
     expect(result.seeds).toBe(SEEDS);
-    expect(neverMet(result)).toEqual([]);
+    expect(neverMet(result).filter((what) => !rare.includes(what))).toEqual([]);
   }, 500_000);
 
   test('a seed decides everything that happens', async () => {
@@ -49,7 +49,7 @@ describe('electors with other rules, in the same cluster', () => {
     expect(violation?.promise).toBe('1');
   }, 300_000);
 
-  test('who does as client-go leads beside another after its node was suspended', async () => {
+  test('one that decides as client-go does leads beside another after its machine was suspended', async () => {
     const { violation } = await simulate('--rival', 'client-go', '--from', '18', '--seeds', '10');
     expect(violation?.promise).toBe('1');
     expect(violation?.trace.join('\n')).toContain('-- suspend');
