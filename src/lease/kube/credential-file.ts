@@ -21,6 +21,7 @@ export class CredentialFile implements CredentialSource {
   #content: Buffer | null = null;
   #version = '';
   #lookedAt = -Infinity;
+  #isLooking = false;
 
   /** @param now monotonic, milliseconds */
   constructor(path: string, now: () => number) {
@@ -30,18 +31,23 @@ export class CredentialFile implements CredentialSource {
 
   /**
    * A file that was readable once and is not at the moment is in the middle of being replaced: until it is readable
-   * again, the last content counts, as in client-go.
+   * again, the last content counts, as in client-go. The same holds while a look is under way: a file system may hang,
+   * and only one caller is to hang with it.
    * @throws the error of the file system when the file has never been readable
    */
   async read(): Promise<Buffer> {
     const now = this.#now();
-    if (this.#content !== null && now - this.#lookedAt < LOOK_AGAIN_MS) return this.#content;
+    const isRecent = this.#isLooking || now - this.#lookedAt < LOOK_AGAIN_MS;
+    if (this.#content !== null && isRecent) return this.#content;
     this.#lookedAt = now;
+    this.#isLooking = true;
     try {
       return await this.#refresh();
     } catch (error) {
       if (this.#content === null) throw error;
       return this.#content;
+    } finally {
+      this.#isLooking = false;
     }
   }
 

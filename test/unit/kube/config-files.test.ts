@@ -94,6 +94,17 @@ describe('a token file', () => {
     expect(await authorization(config)).toBe('Bearer two');
   });
 
+  it('that takes its time holds up one request, and no other', async () => {
+    await put('token', 'one');
+    const config = await load({ tokenFile: 'token' });
+    await authorization(config);
+    await put('token', 'two');
+    nowMs = 1_000;
+    const [first, second] = [authorization(config), authorization(config)];
+    expect(await second).toBe('Bearer one');
+    expect(await first).toBe('Bearer two');
+  });
+
   it('that appears only later is found then', async () => {
     const config = await load({ tokenFile: 'token' });
     await expect(authorization(config)).rejects.toThrow('ENOENT');
