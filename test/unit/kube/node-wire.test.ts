@@ -1,11 +1,10 @@
 // The wire over real sockets. What it has in common with other wires is in wire-port.test.ts; here is what only sockets
 // have. Limits and pauses are on a manual clock: a test waits for what happens, never for time.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Agent, createServer } from 'node:http';
-import type { Server } from 'node:http';
+import { Agent } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { connect as connectTcp, createServer as createTcpServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { KubeConfigLike } from '../../../src/lease/kube/config.js';
 import type { Authorized } from '../../../src/lease/kube/endpoint.js';
@@ -165,44 +164,47 @@ describe('requests over sockets', () => {
 
 describe('an answer that overtakes its request', () => {
   const body = 'x'.repeat(10 * 2 ** 20);
-  let hasty: Server;
+  let url: string;
   let connections: number;
   let readOn: () => void;
 
+  /** Answers each request as soon as it has begun, and leaves the rest of it in the connection. */
   beforeEach(async () => {
     connections = 0;
-    // Answers once it has read the head of a request; the body waits in the connection.
-    hasty = createServer((request, response) => {
-      ok(response);
-      // Node.js would read on by itself.
-      if (request.method === 'PUT') setImmediate(() => request.socket.pause());
-      readOn = () => request.socket.resume();
+    const sockets = new Set<Socket>();
+    const hasty = createTcpServer((socket) => {
+      connections++;
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.once('data', () => {
+        socket.pause();
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}');
+        readOn = () => socket.resume();
+      });
     });
-    hasty.on('connection', () => connections++);
     await new Promise<void>((resolve) => void hasty.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(hasty.address() as AddressInfo).port}`;
     cleanUps.push(() => {
-      hasty.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
       hasty.close();
     });
   });
 
-  const exchangingHastily = () =>
-    exchanging(new NodeWire(`http://127.0.0.1:${(hasty.address() as AddressInfo).port}`, clock));
-
   it('is taken at once, and its connection is free when the request has been read', async () => {
-    const exchange = exchangingHastily();
+    const exchange = exchanging(new NodeWire(url, clock));
     const long = exchange({ method: 'PUT', body });
     let isFree = false;
     const freed = long.freed.then(() => (isFree = true));
     expect(await long.result).toMatchObject({ kind: 'answered', status: 200 });
+    const readLong = readOn;
     await exchange().result;
     expect([isFree, connections]).toEqual([false, 2]);
-    readOn();
+    readLong();
     await freed;
   });
 
   it('costs the connection when the rest of the request is not read within a second', async () => {
-    const exchange = exchangingHastily();
+    const exchange = exchanging(new NodeWire(url, clock));
     const long = exchange({ method: 'PUT', body });
     expect(await long.result).toMatchObject({ kind: 'answered', status: 200 });
     let isFree = false;
