@@ -15,6 +15,7 @@ interface Labels {
 /** Of one attempt; times by the monotonic clock of its client, milliseconds. */
 interface Attempt {
   readonly begunAt: number;
+  /** `null` before, and for a term that was under way before the recorder listened. */
   acquiredAt: number | null;
   /** When it learned that the lease is vacant. */
   vacantAt: number | null;
@@ -33,22 +34,19 @@ export class MetricsRecorder implements DiagnosticsListener {
 
   step(message: DetailedStep): void {
     const { step, state } = message.detail;
-    this.#attemptOf(message, state);
+    this.#attemptOf(message);
     const labels = namesOf(message.lease);
     if (step.do === 'read' && state.kind === 'holding') this.#metrics.slowPath.inc(labels);
     if (step.do === 'fail') this.#metrics.refusals.inc({ ...labels, code: step.error.code });
   }
 
   event(message: DetailedEvent): void {
-    const { before, after } = message.detail;
-    const attempt = this.#attemptOf(message, before);
+    const attempt = this.#attemptOf(message);
     const labels = namesOf(message.lease);
     this.#count(message, labels);
-    if (attempt !== null) {
-      this.#course(attempt, message, labels);
-      this.#renewals(attempt, message, labels);
-    }
-    if (after.kind === 'over') this.#attempts.delete(message.nonce);
+    this.#course(attempt, message, labels);
+    this.#renewals(attempt, message, labels);
+    if (message.after === 'over') this.#attempts.delete(message.nonce);
   }
 
   /** What needs no memory of the attempt. */
@@ -97,10 +95,9 @@ export class MetricsRecorder implements DiagnosticsListener {
     }
   }
 
-  /** `null` for a term that was under way before the recorder listened. */
-  #attemptOf({ nonce, at }: DetailedStep | DetailedEvent, { kind }: State): Attempt | null {
+  #attemptOf({ nonce, at }: DetailedStep | DetailedEvent): Attempt {
     const known = this.#attempts.get(nonce);
-    if (known !== undefined || kind !== 'seeking') return known ?? null;
+    if (known !== undefined) return known;
     const attempt = { begunAt: at, acquiredAt: null, vacantAt: null, sentAt: new Map() };
     this.#attempts.set(nonce, attempt);
     return attempt;

@@ -90,7 +90,7 @@ describe('metrics of a lock that is passed on', () => {
       expect(await value('leader_election_slowpath_total')).toBeNaN();
     }));
 
-  it('leave out the durations of a term that began before they were collected', async () => {
+  it('of a term that began before they were collected leave out how long it was waited for and held', async () => {
     await using cluster = await Cluster.start();
     const handle = await cluster.lock('early').acquire();
     using metrics = collecting();
@@ -98,6 +98,7 @@ describe('metrics of a lock that is passed on', () => {
     expect(await value('leader_election_master_status')).toBeNaN();
     await cluster.advance(1_500);
     expect(await value('leader_election_master_status')).toBe(1);
+    expect(await value('metaparticle_sync_renewal_seconds_count')).toBe(1);
     await handle.release();
     expect(await value('leader_election_master_status')).toBe(0);
     expect(await value('metaparticle_sync_held_seconds_count')).toBeNaN();
