@@ -78,7 +78,7 @@ describe('an election that is refused on its first campaign', () => {
     await using cluster = await Cluster.start();
     const a = userCandidate(cluster, 'a');
     const allow = refuse(cluster, 'a');
-    const error = await rejection(a.run());
+    const error = await cluster.settled(rejection(a.run()));
     if (what === 'its token') expectError(error, UnauthorizedError, 'ERR_UNAUTHORIZED', '401');
     else expectError(error, ForbiddenError, 'ERR_FORBIDDEN', `not allowed to ${verb} leases`);
     expect(cluster.now).toBe(0);

@@ -1,7 +1,9 @@
 // What the callbacks of an election are called with, in which order, and what becomes of their errors.
 import { describe, expect, it, jest } from '@jest/globals';
 import { warn } from '../../../src/callbacks.js';
+import { listen } from '../../../src/diagnostics.js';
 import { candidate, end, follower, leader, openWork } from '../../support/candidate.js';
+import type { Candidate } from '../../support/candidate.js';
 import { Cluster } from '../../support/cluster.js';
 import { rejection } from '../../support/promises.js';
 
@@ -172,6 +174,45 @@ describe('onNewLeader', () => {
       await end(cluster, a);
     });
     expect(warnings).toEqual([thrown, rejected]);
+  });
+});
+
+describe('the end of a term', () => {
+  /** What happens to a term, in order: its signals, steps that the API server could see, its callbacks. */
+  async function ending(how: (cluster: Cluster, a: Candidate) => unknown): Promise<string[]> {
+    await using cluster = await Cluster.start();
+    const order: string[] = [];
+    const a = candidate(cluster, 'a', {
+      onStartedLeading: ({ signal, lostSignal }) => {
+        signal.addEventListener('abort', () => order.push('signal'));
+        lostSignal.addEventListener('abort', () => order.push('lostSignal'));
+      },
+      onStoppedLeading: (reason) => order.push(reason),
+      onNewLeader: (identity) => order.push(`leader: ${identity ?? 'none'}`),
+    });
+    void a.run();
+    await cluster.advance(100);
+    const stopListening = listen({
+      step: ({ step, intent }) => void order.push(intent ?? step),
+      event: () => undefined,
+    });
+    order.length = 0;
+    await how(cluster, a);
+    await cluster.advance(0);
+    stopListening();
+    const before = [...order];
+    await end(cluster, a);
+    return before;
+  }
+
+  it('by wish is in both signals before the lease is let go', async () => {
+    const order = await ending((_, a) => a.election.stepDown({ cooldownMs: 60_000 }));
+    expect(order).toEqual(['signal', 'lostSignal', 'vacate', 'stepped-down', 'leader: none']);
+  });
+
+  it('by loss is in both signals before anything else is done or told', async () => {
+    const order = await ending((cluster) => cluster.overtake('crown', 'b'));
+    expect(order).toEqual(['signal', 'lostSignal', 'lost', 'leader: b']);
   });
 });
 

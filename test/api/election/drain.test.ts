@@ -77,15 +77,39 @@ describe('a leader that is asked to stop', () => {
     await end(cluster, a);
   });
 
-  it('keeps to the first reason when it is asked twice', async () => {
+  it('drains also when it is asked to stop from within the callback', async () => {
     await using cluster = await Cluster.start();
     const work = openWork();
-    const a = await leader(cluster, 'a', { onStartedLeading: () => work.done });
-    const stepping = a.election.stepDown();
-    a.stop.abort();
+    const a = candidate(cluster, 'a', {
+      onStartedLeading: () => {
+        a.stop.abort();
+        return work.done;
+      },
+    });
+    void a.run();
+    await cluster.advance(10_000);
+    expect(a.terms[0]?.signal.aborted).toBe(true);
+    expect([a.election.isLeader(), a.stopped]).toEqual([true, []]);
     work.finish();
-    await cluster.settled(Promise.all([stepping, a.running]));
+    await cluster.settled(a.running);
+    expect(a.stopped).toEqual(['aborted']);
+    expect(cluster.holder('crown')).toBe('');
+  });
+
+  it('keeps to the first reason, and to the time that it began, when it is asked twice', async () => {
+    await using cluster = await Cluster.start();
+    const a = await leader(cluster, 'a', {
+      drainTimeoutMs: 10_000,
+      onStartedLeading: () => new Promise(() => undefined),
+    });
+    void a.election.stepDown();
+    await cluster.advance(6_000);
+    a.stop.abort();
+    await cluster.advance(3_999);
+    expect(a.stopped).toEqual([]);
+    await cluster.advance(1);
     expect(a.stopped).toEqual(['stepped-down']);
+    await cluster.settled(a.running);
   });
 
   it('is lost when the lease is deleted meanwhile', async () => {

@@ -69,6 +69,24 @@ describe('an observer', () => {
     await end(cluster, a);
   });
 
+  it('sees a new term of the same leader also when it missed what was between', async () => {
+    await using cluster = await Cluster.start();
+    cluster.occupy('crown');
+    const { seen } = observing(candidate(cluster, 'observer').election);
+    await cluster.advance(1_000);
+    const edit = (times: { acquireTime?: string; renewTime: string }): void =>
+      void cluster.api.leases.edit('default', 'crown', ({ spec }) => Object.assign(spec, times));
+    // A renewal is no news of who leads.
+    edit({ renewTime: '2030-01-01T00:00:01.000000Z' });
+    await cluster.advance(1_000);
+    edit({ acquireTime: '2030-01-01T00:00:02.000000Z', renewTime: '2030-01-01T00:00:02.000000Z' });
+    await cluster.advance(1_000);
+    expect(seen.map((one) => [one?.identity, one?.since?.toISOString()])).toEqual([
+      ['stranger', '2030-01-01T00:00:00.000Z'],
+      ['stranger', '2030-01-01T00:00:02.000Z'],
+    ]);
+  });
+
   it('that fetches seldom gets the newest, and none that is past', async () => {
     await using cluster = await Cluster.start();
     cluster.occupy('crown');
