@@ -1,5 +1,6 @@
 // What is known of a run in which several candidates, of ours and of client-go's, wanted one Lease. Plain
 // data: to check it takes no clock and no API server. Times are those of `now()`, in milliseconds.
+import { check } from '../../../tools/harness/history/checker.js';
 
 export interface Stretch {
   readonly from: number;
@@ -89,26 +90,26 @@ export interface Belief {
   readonly spell: Spell;
 }
 
-/** Every moment in which two candidates believed, cut where one of them was stopped. */
+/** Every moment in which two candidates believed, cut where one of them was stopped; as the shared checker finds it. */
 export function overlaps({ candidates }: ElectionHistory): Overlap[] {
+  const terms = new Map<string, Belief>();
   const beliefs = candidates.flatMap((candidate) =>
-    candidate.spells.map((spell): Belief => ({ candidate, spell })),
+    candidate.spells.flatMap((spell, n) => {
+      const term = `${candidate.identity} ${n}`;
+      terms.set(term, { candidate, spell });
+      return without(spell, candidate.stops).map(({ from, to }) => ({
+        ...{ process: candidate.identity, lock: 'election', term, token: spell.claim },
+        ...{ from, until: to },
+      }));
+    }),
   );
-  const found: Overlap[] = [];
-  for (const [n, a] of beliefs.entries()) {
-    for (const b of beliefs.slice(n + 1)) {
-      if (a.candidate === b.candidate) continue;
-      for (const both of common(a, b)) found.push({ ...both, a, b });
-    }
-  }
-  return found.sort((one, other) => one.from - other.from);
-}
-
-function common(a: Belief, b: Belief): Stretch[] {
-  const from = Math.max(a.spell.from, b.spell.from);
-  const to = Math.min(a.spell.to, b.spell.to);
-  if (from >= to) return [];
-  return without({ from, to }, [...a.candidate.stops, ...b.candidate.stops]);
+  const found = check({ beliefs, writes: [], outsiders: [] }, { beliefMs: 0 }).overlaps;
+  return found
+    .map(({ a, b, from, until }) => {
+      return { a: terms.get(a.term)!, b: terms.get(b.term)!, from, to: until };
+    })
+    .filter(({ a, b }) => a.candidate !== b.candidate)
+    .sort((one, other) => one.from - other.from);
 }
 
 /** What is left of a stretch when others are cut out of it. */
