@@ -1,4 +1,4 @@
-// client-go's elector as a program, for tests that put it beside ours.
+// client-go’s elector as a program, for tests and measurements beside this package.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,14 +30,14 @@ export type FoundClientGo = BuiltClientGo | NoClientGo;
 export async function findClientGo(): Promise<FoundClientGo> {
   const version = requiredVersion(MODULE, 'k8s.io/client-go');
   const folder = cacheFolder('client-go', version, MODULE, MODULE_FILES);
-  const rival = { kind: 'built', version, file: join(folder, PROGRAM) } as const;
-  if (existsSync(folder)) return rival;
+  const found = { kind: 'built', version, file: join(folder, PROGRAM) } as const;
+  if (existsSync(folder)) return found;
   if (!hasGo()) {
-    return { kind: 'none', reason: 'client-go as rival: skipped, there is no Go here to build it' };
+    return { kind: 'none', reason: 'client-go: skipped, there is no Go here to build it' };
   }
-  const what = `client-go ${version} as rival`;
+  const what = `client-go ${version}`;
   await build({ what, module: MODULE, packages: ['.'], linkerFlags: '', folder });
-  return rival;
+  return found;
 }
 
 /** The environment variable with the `FoundClientGo` of a test run, as JSON. */
