@@ -9,7 +9,7 @@ import { SimulatedNode } from './node.js';
 import { NAMESPACE, Network } from './network.js';
 import { LeaseServerModel } from '../../../src/testing/model.js';
 import type { StoreEvent } from '../../../src/testing/store.js';
-import type { Act, Fault, Plan, ProcessPlan } from './plan.js';
+import type { Action, Fault, Plan, ProcessPlan } from './plan.js';
 import { Service } from './service.js';
 import { Rival } from './rival.js';
 import { Schedule } from './schedule.js';
@@ -182,7 +182,7 @@ class Cluster implements Context {
     });
   }
 
-  #perform(act: Act): void {
+  #perform(act: Action): void {
     this.log(`-- ${describe(act)}`);
     switch (act.kind) {
       case 'lock':
@@ -350,7 +350,7 @@ class Cluster implements Context {
   };
 }
 
-function describe(act: Act): string {
+function describe(act: Action): string {
   const { kind, ...rest } = act;
   return `${kind} ${JSON.stringify(rest)}`;
 }

@@ -63,11 +63,11 @@ export type Fault =
       readonly how: 'delete' | 'overwrite' | 'blank' | 'label';
     };
 
-export type Act = Work | Fault;
+export type Action = Work | Fault;
 
 export interface Item {
   readonly at: number;
-  readonly act: Act;
+  readonly act: Action;
 }
 
 /** Everything that a run is made of, as data: what is left out of it does not happen. */
@@ -111,8 +111,8 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const locks = [...(prng.is(0.5) ? ['a'] : ['a', 'b']), ...crowd];
   // API servers whose clocks are a whole duration apart are promised to be borne.
   const wallsAheadMs = [0, prng.between(-1, 1) * leaseDurationMs];
-  const scene = { prng, timings, processes, locks, lastsMs };
-  const items = [...worksOf(scene), ...faultsOf(scene)].sort((a, b) => a.at - b.at);
+  const setup = { prng, timings, processes, locks, lastsMs };
+  const items = [...worksOf(setup), ...faultsOf(setup)].sort((a, b) => a.at - b.at);
   const asks = prng.is(0.5);
   return { seed, timings, processes, locks, lastsMs, asks, wallsAheadMs, items };
 }
@@ -123,7 +123,7 @@ function lengthOf(prng: Prng, { leaseDurationMs }: Timings): number {
   return Math.round(leaseDurationMs * prng.between(1, 2.5));
 }
 
-interface Scene {
+interface Setup {
   readonly prng: Prng;
   readonly timings: Timings;
   readonly processes: readonly ProcessPlan[];
@@ -150,19 +150,19 @@ function processesOf(
   }));
 }
 
-function worksOf(scene: Scene): Item[] {
-  const { prng, processes, lastsMs } = scene;
+function worksOf(setup: Setup): Item[] {
+  const { prng, processes, lastsMs } = setup;
   const everyMs = prng.pick([2_000, 4_000, 8_000]);
   return processes.flatMap(({ name }) => {
     const items: Item[] = [];
     for (let at = prng.between(0, 3_000); at < lastsMs; at += prng.next() * 2 * everyMs) {
-      items.push({ at, act: workOf(scene, name) });
+      items.push({ at, act: workOf(setup, name) });
     }
     return items;
   });
 }
 
-function workOf({ prng, locks, timings: { leaseDurationMs } }: Scene, process: string): Work {
+function workOf({ prng, locks, timings: { leaseDurationMs } }: Setup, process: string): Work {
   const lock = prng.pick(locks);
   const dice = prng.next();
   if (dice < 0.03) return { kind: 'close', process, downMs: prng.between(0, 5_000) };
@@ -187,26 +187,26 @@ function workOf({ prng, locks, timings: { leaseDurationMs } }: Scene, process: s
   };
 }
 
-function faultsOf(scene: Scene): Item[] {
-  const { prng, lastsMs } = scene;
+function faultsOf(setup: Setup): Item[] {
+  const { prng, lastsMs } = setup;
   const everyMs = prng.pick([800, 2_500, 8_000]);
   const hasOutsiders = prng.is(0.3);
   const items: Item[] = [];
   for (let at = prng.next() * everyMs; at < lastsMs; at += prng.next() * 2 * everyMs) {
-    const act = prng.pick(hasOutsiders ? [...FAULTS, outsider] : FAULTS)(scene, lastsMs - at);
+    const act = prng.pick(hasOutsiders ? [...FAULTS, outsider] : FAULTS)(setup, lastsMs - at);
     items.push({ at, act });
   }
   return items;
 }
 
-type FaultMaker = (scene: Scene, left: number) => Fault;
+type FaultMaker = (setup: Setup, left: number) => Fault;
 
-const anyProcess = ({ prng, processes }: Scene): string => prng.pick(processes).name;
+const anyProcess = ({ prng, processes }: Setup): string => prng.pick(processes).name;
 
 function network(window: Pick<Window, 'leg' | 'fault'>): FaultMaker {
-  return (scene) => {
-    const { prng, timings } = scene;
-    const process = prng.is(0.5) ? null : anyProcess(scene);
+  return (setup) => {
+    const { prng, timings } = setup;
+    const process = prng.is(0.5) ? null : anyProcess(setup);
     const ms = prng.pick([300, 2_000, 1.4 * timings.leaseDurationMs]);
     const probability = prng.pick([0.1, 0.4, 1]);
     return {
@@ -239,40 +239,40 @@ const FAULTS: readonly FaultMaker[] = [
     outage: prng.pick(['frozen', 'refused', 'failing', 'busy']),
     forMs: lasting(prng, timings, left),
   }),
-  (scene, left) => ({
-    kind: scene.prng.is(0.7) ? 'stall' : 'suspend',
-    process: anyProcess(scene),
-    forMs: lasting(scene.prng, scene.timings, left),
+  (setup, left) => ({
+    kind: setup.prng.is(0.7) ? 'stall' : 'suspend',
+    process: anyProcess(setup),
+    forMs: lasting(setup.prng, setup.timings, left),
   }),
-  (scene, left) => ({
+  (setup, left) => ({
     kind: 'stall',
-    process: anyProcess(scene),
-    forMs: lasting(scene.prng, scene.timings, left),
+    process: anyProcess(setup),
+    forMs: lasting(setup.prng, setup.timings, left),
   }),
-  (scene, left) => ({
+  (setup, left) => ({
     kind: 'crash',
-    process: anyProcess(scene),
-    downMs: Math.min(left, scene.prng.pick([0, 1_000, 2 * scene.timings.leaseDurationMs])),
+    process: anyProcess(setup),
+    downMs: Math.min(left, setup.prng.pick([0, 1_000, 2 * setup.timings.leaseDurationMs])),
   }),
-  (scene) => ({
+  (setup) => ({
     kind: 'clock step',
-    process: anyProcess(scene),
-    byMs: scene.prng.pick([-3_600_000, -10_000, -1_000, 1_000, 10_000, 3_600_000]),
+    process: anyProcess(setup),
+    byMs: setup.prng.pick([-3_600_000, -10_000, -1_000, 1_000, 10_000, 3_600_000]),
   }),
-  (scene) => ({
+  (setup) => ({
     kind: 'cut',
-    process: scene.prng.is(0.5) ? null : anyProcess(scene),
-    ending: scene.prng.pick(['closed', 'reset', 'gone', 'dead']),
+    process: setup.prng.is(0.5) ? null : anyProcess(setup),
+    ending: setup.prng.pick(['closed', 'reset', 'gone', 'dead']),
   }),
-  (scene, left) => ({ kind: 'ban', ban: banOf(scene), forMs: Math.min(left, 6_000) }),
+  (setup, left) => ({ kind: 'ban', ban: banOf(setup), forMs: Math.min(left, 6_000) }),
 ];
 
-function banOf(scene: Scene): Ban {
-  const { prng } = scene;
+function banOf(setup: Setup): Ban {
+  const { prng } = setup;
   const status = prng.pick([401, 403] as const);
   const all: Verb[] = ['get', 'create', 'update', 'delete', 'watch'];
   const verbs = status === 401 ? all : prng.pick<Verb[]>([['watch'], ['update'], ['get'], all]);
-  return { process: anyProcess(scene), status, verbs };
+  return { process: anyProcess(setup), status, verbs };
 }
 
 const outsider: FaultMaker = ({ prng, locks }) => ({
