@@ -36,20 +36,39 @@ const outcomes = [
 /** Only thousands of runs are sure to meet these. */
 export const rare = ['loss deleted', 'loss taken-over'];
 
+/** What a set of runs came to. */
+export interface Summary extends Pick<Result, 'violation' | 'seeds'> {
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** Several sets of runs as one. */
+export function together(results: readonly Result[]): Summary {
+  const counts: Record<string, number> = {};
+  for (const [what, times] of results.flatMap((result) => Object.entries(result.counts))) {
+    counts[what] = (counts[what] ?? 0) + times;
+  }
+  const seeds = results.reduce((sum, result) => sum + result.seeds, 0);
+  return {
+    violation: results.find(({ violation }) => violation !== null)?.violation ?? null,
+    seeds,
+    counts,
+  };
+}
+
 /** Everything that a set of runs must have met, with how often it did. */
-export function tallied({ counts }: Result): Record<string, number> {
+export function tallied({ counts }: Summary): Record<string, number> {
   return Object.fromEntries(
     [...faults, ...outcomes, ...rare].map((what) => [what, counts[what] ?? 0]),
   );
 }
 
 /** Which of it did not happen. */
-export function neverMet(result: Result): string[] {
+export function neverMet(result: Summary): string[] {
   return Object.entries(tallied(result)).flatMap(([what, times]) => (times === 0 ? [what] : []));
 }
 
 /** How far the runs went, for the end of the test run. */
-export function reportOf(result: Result): string {
+export function reportOf(result: Summary): string {
   const shown = Object.entries(tallied(result)).map(([what, times]) => `${what} ${times}`);
   const found = result.violation === null ? 'no violation' : '1 violation';
   return `simulation: ${result.seeds} seeds, ${found}; ${shown.join(', ')}\n`;

@@ -4,19 +4,34 @@
  * `npm run simulate -- --replay SEED` does the same again.
  */
 import { describe, expect, test } from '@jest/globals';
-import { neverMet, rare, reportOf, simulate } from './simulate.js';
+import { neverMet, rare, reportOf, simulate, together } from './simulate.js';
+import type { Result } from './workers.js';
 
 /** `simulation.verification.test.ts` runs more of them. */
 const SEEDS = 300;
+const PARTS = 4;
+const SHARE = SEEDS / PARTS;
 
 describe('the simulation', () => {
-  test('no promise is broken in any of its runs', async () => {
-    const result = await simulate('--seeds', `${SEEDS}`);
-    process.stderr.write(reportOf(result));
-    expect(result.violation?.trace.join('\n')).toBeUndefined();
-    expect(result.seeds).toBe(SEEDS);
-    expect(neverMet(result).filter((what) => !rare.includes(what))).toEqual([]);
-  }, 500_000);
+  const results: Result[] = [];
+
+  test.each(Array.from({ length: PARTS }, (_, part) => 1 + part * SHARE))(
+    `no promise is broken in the ${SHARE} runs from seed %i on`,
+    async (from) => {
+      const result = await simulate('--from', `${from}`, '--seeds', `${SHARE}`);
+      results.push(result);
+      expect(result.violation?.trace.join('\n')).toBeUndefined();
+      expect(result.seeds).toBe(SHARE);
+    },
+    500_000,
+  );
+
+  test('everything that can happen happened in one of these runs', () => {
+    const all = together(results);
+    process.stderr.write(reportOf(all));
+    expect(all.seeds).toBe(SEEDS);
+    expect(neverMet(all).filter((what) => !rare.includes(what))).toEqual([]);
+  });
 
   test('a seed decides everything that happens', async () => {
     const [once, again, replayed, other] = await Promise.all([
