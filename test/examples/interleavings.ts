@@ -4,7 +4,7 @@ import type { Session } from '../../examples/postgres/guard.js';
 import { sleep } from '../support/promises.js';
 
 /** They wait for each other: no machine is that slow. */
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 
 export interface Part {
   readonly name: string;

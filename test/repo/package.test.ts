@@ -233,6 +233,6 @@ describe('a project that docs/testing.md describes', () => {
         output: expect.stringMatching(/^(Tests: +\d+ passed, \d+ total|# pass 1)$/m),
       });
     },
-    240_000,
+    600_000,
   );
 });

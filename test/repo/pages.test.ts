@@ -78,7 +78,7 @@ describe('the checks of the pages', () => {
     const ours = [...pages].flatMap(([name, text]) => scriptsOf(fencesOf(name, text)));
     expect(ours.length).toBeGreaterThan(0);
     expect(compile([...ours, ...scriptsOf(found)])).toEqual([at(11), at(17), at(25)]);
-  }, 120_000);
+  }, 600_000);
 
   it('find links that lead nowhere', () => {
     const all = new Map([
@@ -109,5 +109,5 @@ describe('the checks of the pages', () => {
     await expect(execute(bad)).rejects.toThrow('exited with 3');
     const endless = bad.map((fence) => ({ ...fence, text: 'setInterval(() => {}, 1000);' }));
     await expect(execute(endless, 1_000)).rejects.toThrow('did not end within 1000 ms');
-  }, 60_000);
+  }, 600_000);
 });

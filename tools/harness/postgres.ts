@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-const START_LIMIT_MS = 20_000;
+const START_LIMIT_MS = 120_000;
 const STOP_LIMIT_MS = 2_000;
 const DEBIAN = '/usr/lib/postgresql';
 

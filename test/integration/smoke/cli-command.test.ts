@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { until } from '../../support/until.js';
 import { Cli, shell } from '../command-line.js';
 
-const LIMIT_MS = 90_000;
+const LIMIT_MS = 300_000;
 
 let api: LeaseServer;
 let folder: string;
