@@ -76,10 +76,12 @@ async function freeze<T>(
   then: () => Promise<T>,
 ): Promise<T> {
   plane.pause();
+  // Not all threads of a program stop at once.
+  await sleep(UNDER_WAY_MS);
   let isAnswered = false;
   const answer = cluster.request('GET', '/version').then(() => (isAnswered = true));
   try {
-    await sleep(forMs);
+    await sleep(forMs - UNDER_WAY_MS);
     expect(isAnswered).toBe(false);
     return await then();
   } finally {

@@ -4,7 +4,7 @@ import { check } from '../../../tools/harness/history/checker.js';
 import type { Belief, GuardedWrite } from '../../../tools/harness/history/history.js';
 import type { Stall } from '../../../tools/harness/processes/witness.js';
 import { now } from '../../../tools/harness/processes/time.js';
-import { stalledMs } from '../../../tools/harness/witness.js';
+import { stalledMs, verdictOf } from '../../../tools/harness/witness.js';
 import type { HistoryReader, Ended } from './history-reader.js';
 import type { Justified } from './fault.js';
 import { survivedMs } from './nodes.js';
@@ -88,8 +88,8 @@ export function checkStep(
   });
   const takeovers = takeoversSince(group, since, incident);
   const late = takeovers.filter((takeover) => isLate(group, takeover));
-  const [blamedLate, excusedLate] = partition(late, ({ to, at }) => {
-    return !isExcused(group, incident, to, at);
+  const [blamedLate, excusedLate] = partition(late, (takeover) => {
+    return !isExcusedTakeover(group, incident, takeover);
   });
   return {
     fault: incident.fault,
@@ -148,7 +148,23 @@ function takeoversSince(
 }
 
 function isLate(group: NodeGroup, { afterMs }: Takeover): boolean {
-  return afterMs > group.options.timings.leaseDurationMs + TAKEOVER_SLACK_MS;
+  return afterMs > takeoverLimitMs(group);
+}
+
+function takeoverLimitMs({ options }: NodeGroup): number {
+  return options.timings.leaseDurationMs + TAKEOVER_SLACK_MS;
+}
+
+/** Bounded as any other bound of time is: a little too late is explained by less than much. */
+function isExcusedTakeover(
+  group: NodeGroup,
+  incident: Incident,
+  { to, at, afterMs }: Takeover,
+): boolean {
+  const from = at - afterMs;
+  const bound = { what: to, from, until: at, limitMs: takeoverLimitMs(group) };
+  const stalled = stalledMs(incident.stalls, from, at) + group.options.health.starvedMs(from, at);
+  return verdictOf(bound, stalled) === 'void' || isExcused(group, incident, to, at);
 }
 
 function describeLoss({ process, lease, reason }: Ended): string {
