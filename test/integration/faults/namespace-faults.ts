@@ -8,7 +8,7 @@ import type { NodeGroup } from './nodes.js';
 
 const RBAC = '/apis/rbac.authorization.k8s.io/v1/namespaces';
 /** A wait that does not end is a failure; nothing is judged by it. */
-const HELD_LIMIT_MS = 90_000;
+const HELD_LIMIT_MS = 60_000;
 
 /** All nodes of a group may use Leases there, too. */
 async function admit({ request, namespace }: Cluster, where: string): Promise<void> {
@@ -16,9 +16,13 @@ async function admit({ request, namespace }: Cluster, where: string): Promise<vo
   const rules = [{ apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: VERBS }];
   const apiGroup = 'rbac.authorization.k8s.io';
   const subjects = [{ apiGroup, kind: 'Group', name: `system:serviceaccounts:${namespace}` }];
-  const roleRef = { apiGroup, kind: 'Slot', name: 'groups' };
-  await request('POST', `${RBAC}/${where}/roles`, { metadata, rules });
-  await request('POST', `${RBAC}/${where}/rolebindings`, { metadata, subjects, roleRef });
+  const roleRef = { apiGroup, kind: 'Role', name: 'groups' };
+  const objects = { roles: { metadata, rules }, rolebindings: { metadata, subjects, roleRef } };
+  for (const [kind, object] of Object.entries(objects)) {
+    const { status, body } = await request('POST', `${RBAC}/${where}/${kind}`, object);
+    // Without a controller manager they outlive their namespace.
+    if (status !== 201 && status !== 409) throw new Error(`${kind}: ${status} ${body.message ?? ''}`);
+  }
 }
 
 async function untilHeld({ options }: NodeGroup, lease: string, since: number): Promise<void> {
