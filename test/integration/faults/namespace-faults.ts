@@ -21,7 +21,8 @@ async function admit({ request, namespace }: Cluster, where: string): Promise<vo
   for (const [kind, object] of Object.entries(objects)) {
     const { status, body } = await request('POST', `${RBAC}/${where}/${kind}`, object);
     // Without a controller manager they outlive their namespace.
-    if (status !== 201 && status !== 409) throw new Error(`${kind}: ${status} ${body.message ?? ''}`);
+    if (status !== 201 && status !== 409)
+      throw new Error(`${kind}: ${status} ${body.message ?? ''}`);
   }
 }
 
