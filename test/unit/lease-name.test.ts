@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { InvalidOptionError, Lock, leaseName } from '@metaparticle/sync';
-import fc from 'fast-check';
+import { fc } from '../support/property.js';
 
 describe('leaseName', () => {
   it('leaves a key alone that can be a name', () => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { InvalidOptionError, LeaseClient, Lock, type LockOptions } from '@metaparticle/sync';
-import fc from 'fast-check';
+import { fc } from '../support/property.js';
 import { hostname } from 'node:os';
 import { inspect } from 'node:util';
 import {

@@ -1,5 +1,5 @@
-// The clusters that tests and measurements run on: the embedded server always, a real API server when the global
-// set-up of this Jest run found one. Each test file works in a namespace of its own.
+// The cluster that tests and measurements run on: a real API server when the global set-up of this Jest run found
+// one, else the embedded server. Each test file works in a namespace of its own.
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { LeaseServer } from '../../src/testing/index.js';
 import { sharedCluster } from './control-plane/index.js';
@@ -53,13 +53,12 @@ export interface ClusterKind {
   readonly open: () => Promise<Cluster>;
 }
 
-/** The clusters that are there for this run. */
+/** What this run is on: a real API server where it was asked for and is there, else the embedded server. */
 export function clusters(): ClusterKind[] {
-  const kinds: ClusterKind[] = [{ title: 'embedded server', real: false, open: openEmbedded }];
   const found = sharedCluster();
-  if (found !== undefined && found.kind !== 'none') {
-    const title = `kube-apiserver ${found.version}`;
-    kinds.push({ title, real: true, open: () => openReal(found) });
+  if (found === undefined || found.kind === 'none') {
+    return [{ title: 'embedded server', real: false, open: openEmbedded }];
   }
-  return kinds;
+  const title = `kube-apiserver ${found.version}`;
+  return [{ title, real: true, open: () => openReal(found) }];
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../support/property.js';
 import { check, violations } from '../../../tools/harness/history/checker.js';
 import type {
   Belief,

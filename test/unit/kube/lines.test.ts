@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../support/property.js';
 import { LineSplitter } from '../../../src/lease/kube/lines.js';
 
 function split(chunks: readonly Buffer[]): { lines: string[]; skipped: number } {

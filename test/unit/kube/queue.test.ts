@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../support/property.js';
 import { DeadlineQueue } from '../../../src/lease/kube/queue.js';
 
 const LANES = ['holding', 'vacating', 'seeking'] as const;

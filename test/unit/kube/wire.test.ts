@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../support/property.js';
 import type { Change, Lease, LeaseRecord } from '../../../src/lease/record.js';
 import type { Decoration } from '../../../src/lease/store.js';
 import { canonical } from '../../../src/lease/kube/json.js';
