@@ -6,7 +6,7 @@ import type { Terminal } from './terminal.js';
 const NONE = '-';
 const HEADING = ['NAME', 'STATE', 'HOLDER', 'KIND', 'TOKEN', 'SINCE', 'RENEWED', 'DURATION'];
 
-/** Leases as a table, or each as a line of JSON; what was told already is not told again. */
+/** Leases as a table, or each as a line of JSON; what was printed already is not printed again. */
 export class Printer {
   readonly #terminal: Terminal;
   readonly #output: 'table' | 'json';

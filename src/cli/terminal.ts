@@ -49,7 +49,7 @@ export interface Context {
 
 /**
  * Names and messages come from the cluster: anyone who may write one Lease would otherwise write to the terminal of
- * whoever looks at it. Control characters, and those that turn the direction of text around, are shown as escapes.
+ * everyone who looks at it. Control characters, and those that turn the direction of text around, are shown as escapes.
  */
 const UNPRINTABLE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029\ufeff]/gu;
 

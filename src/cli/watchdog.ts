@@ -20,12 +20,12 @@ export function watchOver(pgid: number): () => void {
   const shell = spawn(SHELL, ['-c', SCRIPT, 'metaparticle-sync-watchdog', String(pgid)], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
-    // Nothing of what the command is told concerns it.
+    // What the environment tells the command is not for the watchdog.
     env: {},
     cwd: '/',
   });
   const { stdin } = shell;
-  // A watchdog that cannot be had, or was killed, costs nobody the command.
+  // The command runs without a watchdog where none can be started.
   shell.on('error', () => undefined);
   stdin.on('error', () => undefined);
   shell.unref();

@@ -10,7 +10,7 @@
  * - a grain never speeds the clock up: what is counted is never more than what was suspended;
  * - at most two grains of all suspensions together are never counted: one of the first reading, one of the last.
  *
- * Whoever relies on it for safety keeps those two grains inside a margin: see `unseenMs`.
+ * A caller that relies on it for safety keeps those two grains inside a margin: see `unseenMs`.
  */
 
 export interface ElapsedTime {
