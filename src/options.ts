@@ -110,10 +110,8 @@ export function resolveOptions(
   rejectUnknown(given, names);
   const set = Object.entries(given).filter(([, value]) => value !== undefined);
   const { leaseDurationMs = defaults.leaseDurationMs } = given;
-  const following = {
-    renewIntervalMs: follow(leaseDurationMs, FOLLOWING.renewIntervalMs),
-    marginMs: follow(leaseDurationMs, FOLLOWING.marginMs),
-  };
+  const { marginMs = follow(leaseDurationMs, FOLLOWING.marginMs) } = given;
+  const following = { renewIntervalMs: followingInterval(leaseDurationMs, marginMs), marginMs };
   const options = { ...defaults, ...following, ...Object.fromEntries(set) } as ResolvedOptions;
   checkTimings(options);
   checkMetadata(options);
@@ -123,6 +121,20 @@ export function resolveOptions(
   if (options.namespace !== undefined) checkNamespace(options.namespace);
   if (options.identity !== undefined) checkIdentity(options.identity);
   return options;
+}
+
+/** Shorter beside a wide margin. What is no number is refused later, by its own name. */
+function followingInterval(durationMs: unknown, marginMs: unknown): number {
+  const { renewIntervalMs } = FOLLOWING;
+  const usual = follow(durationMs, renewIntervalMs);
+  if (!Number.isFinite(durationMs) || !Number.isFinite(marginMs)) return usual;
+  const longest = longestRenewInterval(durationMs as number, marginMs as number);
+  return Math.min(usual, Math.max(longest, renewIntervalMs.least));
+}
+
+/** What leaves room for a missed renewal. */
+function longestRenewInterval(durationMs: number, marginMs: number): number {
+  return Math.floor((durationMs - marginMs - ATTEMPT_MS) / 2);
 }
 
 function follow(durationMs: unknown, { least, most }: { least: number; most: number }): number {
@@ -230,7 +242,7 @@ function checkTimings({ leaseDurationMs, renewIntervalMs, marginMs }: ResolvedOp
       renewIntervalMs,
       'must leave room for a missed renewal: 2 × renewIntervalMs + 1000 ms for an attempt ≤ ' +
         `leaseDurationMs − marginMs, but 2 × ${renewIntervalMs} + ${ATTEMPT_MS} = ${needed} > ` +
-        `${leaseDurationMs} − ${marginMs} = ${belief}; take at most ${Math.floor((belief - ATTEMPT_MS) / 2)}, ` +
+        `${leaseDurationMs} − ${marginMs} = ${belief}; take at most ${longestRenewInterval(leaseDurationMs, marginMs)}, ` +
         'a longer lease or a smaller margin',
     );
   }

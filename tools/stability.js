@@ -100,6 +100,9 @@ async function runAll() {
     if (!Object.hasOwn(conditions, name)) throw new Error(`no such condition: ${name}; see --list`);
     const condition = conditions[name];
     const runs = Number(values.runs ?? condition.runs);
+    if (!Number.isInteger(runs) || runs < 1) {
+      throw new Error(`--runs takes a whole number from 1; got ${values.runs}`);
+    }
     for (let run = 1; run <= runs && !isInterrupted; run++) {
       const title = `${condition.what} (${run} of ${runs})`;
       console.log(`\n=== ${title}, ${new Date().toISOString()}`);
@@ -109,7 +112,8 @@ async function runAll() {
     }
   }
   console.log(`\n${lineOf(HEAD)}\n${rows.map(lineOf).join('\n')}`);
-  return rows.every(({ isGreen }) => isGreen !== false);
+  const verdicts = rows.map(({ isGreen }) => isGreen);
+  return !isInterrupted && verdicts.includes(true) && !verdicts.includes(false);
 }
 
 const HEAD = {

@@ -7,15 +7,16 @@
  * - by itself: when its first process has ended, whatever that leaves in the background on purpose;
  * - after a signal of ours, or by a signal: when no process of the group runs any more.
  *
- * Nothing of it outlives this program: what is left is killed on exit, and by a watchdog where this program cannot even
- * do that.
+ * While it has not ended, it does not outlive this program: it is killed on exit, and by a watchdog where this program
+ * cannot do that. A command in the foreground has no group: there all of this holds for its first process alone, and
+ * there is no watchdog.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { exitCodeOfSignal } from '../shutdown.js';
 import { exitCodes } from './exit-codes.js';
 import { hasMembers } from './process-group.js';
 import type { Terminal } from './terminal.js';
-import { watchOver } from './watchdog.js';
+import { startWatchdog } from './watchdog.js';
 
 /** A command line, and what its environment has beside ours. */
 export interface Order {
@@ -25,8 +26,8 @@ export interface Order {
   readonly foreground: boolean;
 }
 
-/** How often it is looked whether a process of the group is left. */
-const LOOK_MS = 50;
+/** Pauses between two looks whether a process of the group is left. */
+const LOOK_MS = { first: 50, last: 1_000 };
 /** A wait that lasts this long is explained. */
 const EXPLAINED_AFTER_MS = 5_000;
 
@@ -61,8 +62,10 @@ export class ChildCommand {
       env: { ...process.env, ...environment },
     });
     const { pid } = this.#process;
-    this.#dismissWatchdog = this.#hasGroup && pid !== undefined ? watchOver(pid) : () => undefined;
+    // First, so that whatever fails from here on leaves no command behind.
     process.once('exit', this.#onExit);
+    this.#dismissWatchdog =
+      this.#hasGroup && pid !== undefined ? startWatchdog(pid) : () => undefined;
     this.ended = this.#run(file);
   }
 
@@ -70,7 +73,7 @@ export class ChildCommand {
   signal(signal: NodeJS.Signals): void {
     if (this.#hasEnded) return;
     // The terminal has sent it to all of them.
-    if (!this.#hasGroup && OF_TERMINAL.includes(signal)) return;
+    if (!this.#hasGroup && process.stdin.isTTY && OF_TERMINAL.includes(signal)) return;
     if (signal === 'SIGTERM') {
       if (this.#wasTerminated) return;
       this.#wasTerminated = true;
@@ -100,7 +103,9 @@ export class ChildCommand {
 
   #leaderEnded(file: string): Promise<number> {
     return new Promise((resolve) => {
-      this.#process.once('error', (error: NodeJS.ErrnoException) => {
+      this.#process.on('error', (error: NodeJS.ErrnoException) => {
+        // Of a command that runs it says nothing about its end.
+        if (this.#process.pid !== undefined) return;
         this.#terminal.tell(`cannot run ${file}: ${error.message}`);
         resolve(error.code === 'ENOENT' ? exitCodes.notFound : exitCodes.notExecutable);
       });
@@ -119,7 +124,14 @@ export class ChildCommand {
         'the command has ended, but processes that it started run on: the lease is kept until they have ended',
       );
     }, EXPLAINED_AFTER_MS);
-    while (hasMembers(pid)) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    // Each look reads all of /proc: the longer it lasts, the more seldom.
+    for (
+      let pauseMs = LOOK_MS.first;
+      hasMembers(pid);
+      pauseMs = Math.min(pauseMs * 2, LOOK_MS.last)
+    ) {
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
     clearTimeout(explain);
   }
 
@@ -128,7 +140,7 @@ export class ChildCommand {
     if (pid === undefined || this.#hasEnded) return;
     try {
       if (this.#hasGroup) process.kill(-pid, signal);
-      else if (!this.#isLeaderGone) this.#process.kill(signal);
+      else if (!this.#isLeaderGone) process.kill(pid, signal);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       // None of them is left.

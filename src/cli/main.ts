@@ -3,7 +3,9 @@ import { exitCodes } from './exit-codes.js';
 import { run } from './program.js';
 
 // A reader that goes away (`| head -1`) has all that it wants: what is printed is the result, and nothing else is done.
-process.stdout.on('error', () => process.exit(0));
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) =>
+  process.exit(code === 'EPIPE' ? 0 : exitCodes.internal),
+);
 // Words that cannot be told are no reason to end: a command may run under the lease.
 process.stderr.on('error', () => undefined);
 // Whatever goes wrong, 'exit' comes, and with it the end of the command.

@@ -22,9 +22,17 @@ export function addTimingOptions(command: Command): Command {
         'from SIGTERM to SIGKILL when the lease is lost (1s, less with a small margin)',
       ).argParser(parseDuration),
     )
-    .option('--lease-duration <duration>', 'others leave it alone so long (15s)', parseDuration)
-    .option('--renew-interval <duration>', 'from one renewal to the next (2s)', parseDuration)
-    .option('--margin <duration>', 'it counts as lost so long before (2s)', parseDuration);
+    .option('--lease-duration <duration>', 'how long others leave it alone (15s)', parseDuration)
+    .option(
+      '--renew-interval <duration>',
+      'from one renewal to the next (2/15 of the lease: 2s)',
+      parseDuration,
+    )
+    .option(
+      '--margin <duration>',
+      'how long before its end it counts as lost (2/15 of it: 2s)',
+      parseDuration,
+    );
 }
 
 const USUAL_KILL_AFTER_MS = 1_000;

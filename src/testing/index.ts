@@ -46,6 +46,10 @@ import type { LeaseServerOptions } from './server.js';
 export function startLeaseServer(options?: LeaseServerOptions): Promise<LeaseServer>;
 /** Starts a server in memory, on a clock that the test moves: `await api.advance(15_000)`. */
 export function startLeaseServer(options: ManualLeaseServerOptions): Promise<ManualLeaseServer>;
+/** Whichever the options ask for. */
+export function startLeaseServer(
+  options: LeaseServerOptions | ManualLeaseServerOptions,
+): Promise<LeaseServer | ManualLeaseServer>;
 export function startLeaseServer(
   options: LeaseServerOptions | ManualLeaseServerOptions = {},
 ): Promise<LeaseServer | ManualLeaseServer> {

@@ -11,7 +11,10 @@ import type { BaseLeaseServerOptions } from './server.js';
 /** How a server on a manual clock starts. */
 export interface ManualLeaseServerOptions extends BaseLeaseServerOptions {
   readonly clock: 'manual';
-  /** Decides all that is random, in the server and in its clients: a whole number. @defaultValue 1 */
+  /**
+   * Decides what is left to chance in the server and its clients, such as pauses: a whole number. UIDs, tokens and
+   * nonces are not made from it. @defaultValue 1
+   */
   readonly seed?: number | undefined;
 }
 

@@ -126,6 +126,7 @@ export class MemoryWire {
     this.#open.add(responder);
     const onAbort = (): void => responder.drop(signal.reason as Error);
     signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) queueMicrotask(onAbort);
     responder.onClose(() => {
       this.#open.delete(responder);
       signal.removeEventListener('abort', onAbort);

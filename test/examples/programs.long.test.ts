@@ -66,7 +66,7 @@ describe('lock.ts', () => {
     occupy('nightly-report', 'operator');
     const { code, stderr, stdout } = await server.run('lock.ts', { WAIT_MS: '500' }).exited;
     expect([code, stdout]).toEqual([75, '']);
-    expect(stderr).toContain('lock nightly-report not acquired within');
+    expect(stderr).toContain('lock default/nightly-report not acquired within');
   });
 
   it('ends at once when it is stopped while it waits', async () => {

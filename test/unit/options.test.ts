@@ -116,6 +116,16 @@ describe('renewIntervalMs and marginMs', () => {
     );
   });
 
+  it('leave room beside a margin that is given: any that is allowed needs no other option', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 4, max: 100 }), fc.integer({ min: 500 }), (seconds, any) => {
+        const leaseDurationMs = seconds * 1_000;
+        const marginMs = 500 + (any % (leaseDurationMs - 3_000 - 500 + 1));
+        expect(resolveOptions({ leaseDurationMs, marginMs })).toMatchObject({ marginMs });
+      }),
+    );
+  });
+
   it('are as given where one of them is given, and the other still follows', () => {
     const options = resolveOptions({ leaseDurationMs: 10_000, marginMs: 3_000 });
     expect(options).toMatchObject({ marginMs: 3_000, renewIntervalMs: 1_333 });

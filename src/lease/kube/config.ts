@@ -65,6 +65,7 @@ async function fromFiles(
   const files = await KubeConfigFiles.read(paths);
   checkContext(context, files.contexts);
   const selection = files.select(context);
+  checkImpersonation(selection);
   return isPlain(selection) ? plainOf(selection, now) : loadWithClientNode(selection);
 }
 
@@ -84,9 +85,17 @@ function checkContext(context: string | undefined, names: readonly string[]): vo
 }
 
 function isPlain({ cluster, user }: Selection): boolean {
-  const { exec, authProvider, impersonatesGroups } = user;
-  const isSimple = exec === undefined && authProvider === undefined && !impersonatesGroups;
-  return isSimple && cluster.proxyUrl === undefined;
+  const { exec, authProvider } = user;
+  return exec === undefined && authProvider === undefined && cluster.proxyUrl === undefined;
+}
+
+/** To leave out a part of whom to impersonate would be to go as another user, perhaps with more rights. */
+function checkImpersonation(selection: Selection): void {
+  const { name, impersonatesGroups, impersonateUid } = selection.user;
+  const isUidLost = impersonateUid !== undefined && !isPlain(selection);
+  if (!impersonatesGroups && !isUidLost) return;
+  const what = impersonatesGroups ? 'as-groups and as-user-extra' : 'as-uid beside exec or a proxy';
+  throw new KubeConfigError(`user "${name}": ${what} cannot be sent by this package`);
 }
 
 function plainOf({ context, cluster, user }: Selection, now: () => number): KubeConfigLike {

@@ -69,6 +69,7 @@ export class NodeWire implements HttpWire {
     const onAbort = (): void => breakOff(request, signal.reason as Error);
     signal.addEventListener('abort', onAbort, { once: true });
     request.once('close', () => signal.removeEventListener('abort', onAbort));
+    if (signal.aborted) queueMicrotask(onAbort);
     return request;
   }
 

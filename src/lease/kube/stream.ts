@@ -81,9 +81,11 @@ export class StreamOpener {
         ...{ method: 'GET', path, authorized, signal: connection.signal },
         sink: {
           begun(status) {
-            cancelLimit();
             onAnswer();
-            if (status === 200) sink.live();
+            // The body of a refusal has to come within the limit, too.
+            if (status !== 200) return;
+            cancelLimit();
+            sink.live();
           },
           chunk: (chunk) => sink.chunk(chunk),
         },

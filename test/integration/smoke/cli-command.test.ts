@@ -145,13 +145,15 @@ describe('what the command line says', () => {
     'shows what comes from the cluster without letting it speak to the terminal',
     async () => {
       await using cli = await Cli.open(kubeConfigFile);
-      const holderIdentity = '\u001b]0;title\u0007\u001b[2Jx\u202ey\nz';
+      const holderIdentity = '\u001b]0;title\u0007\u001b[2Jx\u202ey\nz\u007f\u009b';
       api.leases.create({
         metadata: { name: 'escape', namespace: 'foreign' },
         spec: { holderIdentity },
       });
       const table = await cli.run('status', '-n', 'foreign');
-      expect(table.stdout).toContain('\\x1b]0;title\\x07\\x1b[2Jx\\u202ey\\x0az');
+      expect(table.stdout).toContain(
+        '\\u001b]0;title\\u0007\\u001b[2Jx\\u202ey\\u000az\\u007f\\u009b',
+      );
       expect(table.stdout).not.toContain('\u001b');
       const json = await cli.run('status', '-n', 'foreign', '-o', 'json');
       expect(JSON.parse(json.stdout)).toMatchObject({ holder: holderIdentity });

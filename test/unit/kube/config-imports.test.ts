@@ -76,7 +76,6 @@ describe('client-node is loaded', () => {
   it.each<[string, object, object]>([
     ['an exec plugin', { exec: { command: 'aws' } }, {}],
     ['an auth provider', { 'auth-provider': { name: 'oidc' } }, {}],
-    ['groups to impersonate', { as: 'jane', 'as-groups': ['system:masters'] }, {}],
     ['a proxy', {}, { 'proxy-url': 'http://127.0.0.1:1' }],
   ])('for %s', async (_, user, cluster) => {
     expect(await runWith(json(user, cluster))).toEqual(failure);

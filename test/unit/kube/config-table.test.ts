@@ -415,6 +415,18 @@ const different: readonly Difference[] = [
     { refused: 'at once' },
   ],
   [
+    'groups to impersonate',
+    'client-node leaves them out, and impersonates the user without them',
+    config({ user: { token: 't', as: 'jane', 'as-groups': ['viewers'] } }),
+    { refused: 'at once' },
+  ],
+  [
+    'a UID to impersonate beside an exec plugin',
+    'client-node leaves it out, and impersonates another user',
+    config({ user: { as: 'jane', 'as-uid': '42', exec: { command: 'true' } } }),
+    { refused: 'at once' },
+  ],
+  [
     'a UID to impersonate',
     'kubectl sends it; client-node leaves it out, and impersonates another user',
     config({ user: { token: 't', as: 'jane', 'as-uid': '42' } }),
