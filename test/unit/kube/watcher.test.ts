@@ -218,6 +218,17 @@ describe('the pause before the next connection', () => {
     expect(openedAt()).toEqual([0, 250, 750, 1_750, 2_000, 2_500]);
   });
 
+  it('follows 5 s after a refusal began whose body never comes', async () => {
+    wire.onStream = (stream) => stream.begin(502);
+    await subscribe(5n);
+    await clock.advance(4_999);
+    expect(last().isOpen).toBe(true);
+    await clock.advance(1);
+    expect(wire.streams[0]?.isOpen).toBe(false);
+    await clock.advance(1_000);
+    expect(wire.streams).toHaveLength(2);
+  });
+
   it('follows 5 s without an answer', async () => {
     wire.onStream = () => undefined;
     await subscribe(5n);

@@ -165,8 +165,8 @@ export class ScriptedStream extends Sent {
     return this.query.get('resourceVersion');
   }
 
-  begin(): void {
-    if (this.isReachable) this.#sink.begun(200);
+  begin(status = 200): void {
+    if (this.isReachable) this.#sink.begun(status);
   }
 
   send(text: string | Buffer): void {
