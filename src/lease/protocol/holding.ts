@@ -61,7 +61,7 @@ function holdingNews(state: Holding, sight: Sight, terms: Terms): State {
   if (sight.kind !== 'present') return state;
   if (sight.lease.uid !== state.sight.lease.uid) return lost(state, 'deleted');
   if (sight.lease.mark?.nonce !== terms.nonce) return lost(state, 'taken-over');
-  const landed = landedWrite(state.writes, sight, terms);
+  const landed = landedWrite(state.writes, state.sight, sight, terms);
   const readAt = sight.serial === state.sight.serial ? state.readAt : null;
   const next = { ...state, sight, writes: stillPossible(state.writes, sight), readAt };
   if (landed?.sentAt == null) return next;

@@ -67,7 +67,7 @@ function seekingNews(
   terms: Terms,
 ): State {
   const isChange = sight.serial !== state.sight.serial;
-  const landed = landedWrite(state.writes, sight, terms);
+  const landed = landedWrite(state.writes, state.sight, sight, terms);
   const writes = stillPossible(state.writes, sight);
   if (landed?.sentAt != null && sight.kind === 'present') {
     const heldUntil = beliefFrom(landed.sentAt, terms);

@@ -32,7 +32,7 @@ export function vacating(state: Vacating, event: Event, now: Instant, terms: Ter
 function absorb(state: Vacating, event: Event, now: Instant, terms: Terms): Vacating {
   switch (event.type) {
     case 'news': {
-      const landed = landedWrite(state.writes, event.sight, terms);
+      const landed = landedWrite(state.writes, state.sight, event.sight, terms);
       const isChange = event.sight.serial !== state.sight.serial;
       return {
         ...state,

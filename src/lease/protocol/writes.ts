@@ -21,18 +21,26 @@ export const RETRY_PAUSE_MS = 250;
 /** After a refusal that may pass (a token being rotated, a rule being restored). */
 export const REFUSED_PAUSE_MS = 1_000;
 
-/** The write of ours that this record shows, if any. */
+/**
+ * The write of ours that a record shows, if any. A vacant record has no mark; it is ours by stamp and count of
+ * transitions together, since another process may have taken over and released in the very moment of our stamp.
+ *
+ * @param before what was known when the writes were sent: a write that may still land replaces exactly that
+ */
 export function landedWrite(
   writes: readonly Write[],
+  before: Sight,
   sight: Sight,
   terms: Terms,
 ): Write | undefined {
   if (sight.kind !== 'present') return undefined;
   const { record, mark } = sight.lease;
+  const isSameTerm =
+    before.kind === 'present' && before.lease.record.transitions === record.transitions;
   return writes.find(
     (one) =>
       one.stamp === record.renewTime &&
-      (one.intent === 'vacate' ? record.holder === '' : mark?.nonce === terms.nonce),
+      (one.intent === 'vacate' ? record.holder === '' && isSameTerm : mark?.nonce === terms.nonce),
   );
 }
 

@@ -3,30 +3,9 @@ import { startLeaseServer } from '@metaparticle/sync/testing';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Exit } from '../../support/child.js';
-import { EXPECTED, LIMIT_MS, demo, expectTable, folder, start } from '../demo-process.js';
+import { demo, folder } from '../demo-process.js';
 
 const ARGUMENT_LIMIT_MS = 120_000;
-
-describe('npm start', () => {
-  it(
-    'meets every expectation on the embedded server, and asks nothing of any other',
-    async () => {
-      const bystander = await startLeaseServer();
-      const file = join(folder, 'bystander');
-      await writeFile(file, bystander.kubeConfigYaml());
-      const started = start('npm', ['start', '--silent'], { KUBECONFIG: file });
-      const met = EXPECTED.map((what) => [what, true] as const);
-      const { stdout, stderr } = await expectTable(started, met);
-      const asked = bystander.requests.total;
-      await bystander.close();
-      expect(asked).toBe(0);
-      expect(stderr.split('\n').filter((line) => !/^(npm warn .*)?$/.test(line))).toEqual([]);
-      expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
-      expect(stdout).not.toContain('\x1b');
-    },
-    LIMIT_MS,
-  );
-});
 
 describe('what the demo is told', () => {
   const run = async (...args: string[]): Promise<Exit> => (await demo(...args)).exited;

@@ -134,9 +134,9 @@ export class Decoder {
       sight,
       monotonic: ORIGIN_MS,
       elapsed: ORIGIN_MS,
-      belief: isLive ? beliefs[flags >> 1]! : 'none',
-      isCut: isLive && flags % 2 === 1,
-      hasVacated: kind === 'vacating' && flags === 1,
+      belief: isLive ? beliefs[flags >> 2]! : 'none',
+      isCut: isLive && (flags & 2) > 0,
+      hasVacated: (flags & 1) > 0,
       coveredUntil: ORIGIN_MS + (isLive ? this.#next() : 0),
     };
   }

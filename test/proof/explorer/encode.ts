@@ -142,8 +142,9 @@ export class Encoder {
     this.#sight(one, world.scope, isLast && state.kind !== 'seeking');
     if (state.kind === 'over') return;
     this.#state(state, one);
-    if (state.kind === 'vacating') return this.#put(one.hasVacated ? 1 : 0);
-    this.#put(beliefs.indexOf(one.belief) * 2 + (one.isCut ? 1 : 0));
+    const hasVacated = one.hasVacated ? 1 : 0;
+    if (state.kind === 'vacating') return this.#put(hasVacated);
+    this.#put(beliefs.indexOf(one.belief) * 4 + (one.isCut ? 2 : 0) + hasVacated);
     this.#put(Math.max(one.coveredUntil - one.elapsed, 0));
   }
 

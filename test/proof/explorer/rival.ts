@@ -8,7 +8,7 @@ import type { LeaseRecord } from '../../../src/lease/record.js';
 import { TICK_MS } from './scope.js';
 import { create, put } from './server.js';
 import { cut } from './outsider.js';
-import { RIVAL, leaseOf, registerOf, type Rival, type World } from './world.js';
+import { RIVAL, leaseOf, nonceOf, registerOf, type Rival, type World } from './world.js';
 
 export function rivalBelieves(world: World): boolean {
   const { rival } = world;
@@ -50,7 +50,10 @@ export const rivalActs = {
   release(world: World, rival: Rival): boolean {
     const lease = registerOf(world);
     if (!isLeader(rival) || lease === null) return false;
-    if (lease.record.holder !== RIVAL) cut(world);
+    if (lease.record.holder !== RIVAL) {
+      cut(world);
+      vacateFor(world, lease.mark?.nonce);
+    }
     const times = { acquireTime: null, renewTime: world.wall };
     const { transitions } = lease.record;
     world.version += 1n;
@@ -62,6 +65,16 @@ export const rivalActs = {
     return true;
   },
 } as const;
+
+/**
+ * It blanked a record of ours, which is vacant now in its own term. By the clock of a tick its stamp may be that of our
+ * own release, and then no reader can tell whose of the two it was.
+ */
+function vacateFor(world: World, nonce: string | undefined): void {
+  for (const one of world.candidates) {
+    if (nonceOf(one.index, one.attempt) === nonce) one.hasVacated = true;
+  }
+}
 
 function succeed(world: World, rival: Rival, lease: NonNullable<Rival['observed']>): boolean {
   rival.observed = lease;
