@@ -11,7 +11,7 @@ const stop = new AbortController();
 for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
 
 const client = new LeaseClient();
-const lock = new Lock('nightly-report', { client });
+const lock = new Lock('stock-report', { client });
 
 /** The work. It looks at the signal between its steps, and hands the token to what it writes to. */
 async function report({ fencingToken, handle }: Held, signal: AbortSignal): Promise<void> {

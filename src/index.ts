@@ -5,7 +5,7 @@
  * ```ts
  * import { Lock } from '@metaparticle/sync';
  *
- * const lock = new Lock('nightly-report');
+ * const lock = new Lock('settle-payments');
  * await lock.withLock(async ({ signal, fencingToken }) => {
  *   // stop when `signal` aborts; pass `fencingToken` to what the lock protects
  * });

@@ -4,7 +4,7 @@ import { ForbiddenError, LeaseClient, Lock } from '@metaparticle/sync';
 import { startLeaseServer, type ManualLeaseServer } from '@metaparticle/sync/testing';
 import { writeReport } from './report.js';
 
-describe('the nightly report', () => {
+describe('the stock report', () => {
   let api: ManualLeaseServer;
   let client: LeaseClient;
   let lock: Lock;
@@ -19,7 +19,7 @@ describe('the nightly report', () => {
   beforeEach(async () => {
     api = await startLeaseServer({ clock: 'manual' });
     client = new LeaseClient({ kubeConfig: api.kubeConfig });
-    lock = new Lock('nightly-report', { client });
+    lock = new Lock('stock-report', { client });
     written = [];
   });
 
@@ -31,7 +31,7 @@ describe('the nightly report', () => {
   it('is written, and the lock is free again', async () => {
     expect(await writeReport(lock, store, 3)).toBe('written');
     expect(written.map(({ page }) => page)).toEqual([1, 2, 3]);
-    expect(api.leases.get('default', 'nightly-report')?.spec.holderIdentity).toBe('');
+    expect(api.leases.get('default', 'stock-report')?.spec.holderIdentity).toBe('');
   });
 
   it('carries a greater token each time', async () => {
@@ -51,7 +51,7 @@ describe('the nightly report', () => {
     const robbed = {
       write: async (page: number, fencingToken: bigint) => {
         await store.write(page, fencingToken);
-        api.leases.edit('default', 'nightly-report', ({ spec }) => {
+        api.leases.edit('default', 'stock-report', ({ spec }) => {
           spec.holderIdentity = 'another-process';
         });
         await api.advance(0); // the watch tells of it

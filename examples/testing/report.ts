@@ -1,4 +1,4 @@
-// A small service: one process at a time writes the nightly report, page by page.
+// A small service: one process at a time writes the stock report, page by page.
 import type { Lock } from '@metaparticle/sync';
 
 /** Where pages go. It refuses a page with a token smaller than the greatest one it has seen. */

@@ -19,10 +19,10 @@ interface BreakArguments extends ClusterOptions {
 const EXAMPLES = `
 Examples:
   # who holds it, with which token?
-  metaparticle-sync status nightly-report
+  metaparticle-sync status settle-payments
 
   # take it from that term, and from no later one
-  metaparticle-sync break nightly-report --if-token 4711
+  metaparticle-sync break settle-payments --if-token 4711
 
 The lease is taken over by compare-and-swap, so its holder learns of it at once by watch, and at the latest when
 its belief ends. It is kept for as long as that may take, its whole duration, and then vacated for whoever waits.

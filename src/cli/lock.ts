@@ -15,11 +15,11 @@ interface LockArguments extends RunArguments {
 const EXAMPLES = `
 Examples:
   # at most one at a time in the whole cluster; wait for the others
-  metaparticle-sync lock nightly-report -- ./report.sh
+  metaparticle-sync lock settle-payments -- ./settle.sh
 
   # give up when somebody else is at it
-  metaparticle-sync lock nightly-report --no-wait -- ./report.sh
-  metaparticle-sync lock nightly-report --timeout 30s -- ./report.sh
+  metaparticle-sync lock settle-payments --no-wait -- ./settle.sh
+  metaparticle-sync lock settle-payments --timeout 30s -- ./settle.sh
 
 The command finds METAPARTICLE_SYNC_TOKEN in its environment, a number that grows with every acquisition:
 store it with what you write, and refuse lower ones. When the lock is lost the command gets SIGTERM, then

@@ -9,7 +9,7 @@ Examples:
   metaparticle-sync rbac -n payments --service-account payments | kubectl apply -f -
 
   # for two of them alone
-  metaparticle-sync rbac -n payments --service-account payments --names nightly-report settle | kubectl apply -f -`;
+  metaparticle-sync rbac -n payments --service-account payments --names settle-payments ledger | kubectl apply -f -`;
 
 export function rbacCommand(context: Context): Command {
   const command = new Command('rbac')

@@ -41,7 +41,7 @@ describe('lock.ts', () => {
     const tokens = exits.map(({ stdout }) => new Set(stdout.match(/token \d+/g)));
     expect(tokens.map(({ size }) => size)).toEqual([1, 1]);
     expect(new Set(tokens.flatMap((own) => [...own])).size).toBe(2);
-    expect(server.holder('nightly-report')).toBe('');
+    expect(server.holder('stock-report')).toBe('');
   });
 
   it('stops in the middle on SIGTERM, releases, and does not count as completed', async () => {
@@ -50,32 +50,32 @@ describe('lock.ts', () => {
     const { code, stdout, stderr } = await child.stop();
     expect([code, stderr.trim()]).toEqual([143, 'stopped before the end']);
     expect(stdout).not.toContain('done');
-    expect(server.holder('nightly-report')).toBe('');
+    expect(server.holder('stock-report')).toBe('');
   });
 
   it('fails when the lock is lost in the middle, and says so', async () => {
     const child = server.run('lock.ts', { PAGES: '1000', PAGE_MS: '20' });
     await child.said('page 1');
-    occupy('nightly-report', 'operator');
+    occupy('stock-report', 'operator');
     const { code, stderr } = await child.exited;
     expect([code, stderr]).toEqual([1, expect.stringContaining('ERR_LOCK_LOST')]);
-    expect(server.holder('nightly-report')).toBe('operator');
+    expect(server.holder('stock-report')).toBe('operator');
   });
 
   it('gives up when its turn does not come, with a code for another try', async () => {
-    occupy('nightly-report', 'operator');
+    occupy('stock-report', 'operator');
     const { code, stderr, stdout } = await server.run('lock.ts', { WAIT_MS: '500' }).exited;
     expect([code, stdout]).toEqual([75, '']);
-    expect(stderr).toContain('lock default/nightly-report not acquired within');
+    expect(stderr).toContain('lock default/stock-report not acquired within');
   });
 
   it('ends at once when it is stopped while it waits', async () => {
-    const looks = (): number => server.api.requests.count({ verb: 'get', name: 'nightly-report' });
+    const looks = (): number => server.api.requests.count({ verb: 'get', name: 'stock-report' });
     const before = looks();
     const child = server.run('lock.ts');
     await until('a waiter', () => looks() > before, 40_000);
     const { code, stdout } = await child.stop();
-    expect([code, stdout, server.holder('nightly-report')]).toEqual([143, '', 'operator']);
+    expect([code, stdout, server.holder('stock-report')]).toEqual([143, '', 'operator']);
   });
 });
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { startLeaseServer } from '../../src/testing/index.js';
 import type { LeaseServer } from '../../src/testing/index.js';
 import { root } from '../../tools/docs/source.js';
@@ -68,14 +68,27 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('the packed package', () => {
-  it('holds the compiled source with its types, and the pages, nothing else', async () => {
+  it('holds the compiled source with its types, the pages, and the examples, nothing else', async () => {
     const names = await readdir(join(root, 'src'), { recursive: true });
     const sources = names.filter((name) => name.endsWith('.ts')).map((name) => name.slice(0, -3));
     const compiled = sources.flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]);
     const docs = (await readdir(join(root, 'docs'))).map((name) => `docs/${name}`);
     expect(docs.filter((name) => !name.endsWith('.md'))).toEqual([]);
     const pages = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', ...docs];
-    expect(packed).toEqual([...compiled, ...pages].sort());
+    const examples = (
+      await readdir(join(root, 'examples'), { recursive: true, withFileTypes: true })
+    )
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => relative(root, join(parentPath, name)));
+    const others = packed.filter((path) => !path.startsWith('bench/'));
+    expect(others).toEqual([...compiled, ...pages, ...examples].sort());
+  });
+
+  it('holds every picture that the README shows', async () => {
+    const readme = await readFile(join(root, 'README.md'), 'utf8');
+    const shown = [...readme.matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)].map(([, path]) => path);
+    expect(shown.length).toBeGreaterThan(0);
+    expect(packed.filter((path) => path.startsWith('bench/'))).toEqual(shown.sort());
   });
 
   it('mentions neither source maps nor the place where it was built', async () => {

@@ -10,9 +10,9 @@ describe('bad options', () => {
   it.each<BadOption>([
     [
       'name',
-      () => new Lock('Nightly Report'),
+      () => new Lock('Settle Payments'),
       'name: must be a name for a Lease',
-      '"Nightly Report"',
+      '"Settle Payments"',
     ],
     [
       'leaseDurationMs',

@@ -130,7 +130,7 @@ describe('lines of DEBUG=metaparticle:sync:keeper', () => {
     const input = excerpts[0]?.text ?? '';
     const { stdout } = spawnSync('node', loader, { cwd: root, input, encoding: 'utf8' });
     expect(stdout).toBe(
-      `default/nightly ${term?.terms.nonce} of worker-1: 5 steps, over: released\n`,
+      `default/stock ${term?.terms.nonce} of worker-1: 5 steps, over: released\n`,
     );
   });
 });

@@ -84,7 +84,7 @@ describe('the command line', () => {
     expect(await run(['--help'], out, sink)).toBe(0);
     expect(told).toContain('Exit codes');
     expect(await run(['lock', '--help'], out, sink)).toBe(0);
-    expect(told).toContain('metaparticle-sync lock nightly-report --no-wait');
+    expect(told).toContain('metaparticle-sync lock settle-payments --no-wait');
     told = '';
     expect(await run(['loc'], sink, out)).toBe(exitCodes.usage);
     expect(told).toContain('Did you mean lock?');
