@@ -1,37 +1,43 @@
 // The explorer as the tests run it.
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { rowsOf } from '../../../tools/docs/tables.js';
+import { resultOf, results } from '../program.js';
+import type { Explored } from './main.js';
 
-export interface Explored {
-  readonly violation: { readonly promise: string; readonly trace: readonly string[] } | null;
-  readonly states: number;
-  readonly scopes: readonly {
-    readonly scope: string;
-    readonly states: number;
-    readonly exhausted: boolean;
-    readonly progress: { readonly tried: number };
-  }[];
-}
-
-const loader = fileURLToPath(new URL('../../../tools/loader.js', import.meta.url));
-const main = fileURLToPath(new URL('main.ts', import.meta.url));
+const PROGRAM = 'explorer/main.ts';
 /** Searches at a time: one for each core of a small machine. */
 const AT_ONCE = 2;
 
-/** Searches in a process of its own: modules inside of Jest are not compiled for speed. */
-export function explore(scopes: readonly string[], ...args: readonly string[]): Promise<Explored> {
-  const chosen = scopes.flatMap((name) => ['--scope', name]);
-  const options = { env: { ...process.env, NODE_OPTIONS: '' }, maxBuffer: 2 ** 26 };
-  return new Promise((resolve, reject) => {
-    const command = ['--import', loader, main, '--json', ...chosen, ...args];
-    execFile(process.execPath, command, options, (error, stdout, stderr) => {
-      const last = stdout.trimEnd().split('\n').at(-1) ?? '';
-      if (last.startsWith('{')) resolve(JSON.parse(last) as Explored);
-      else reject(new Error(stderr, { cause: error }));
-    });
-  });
+const choice = (scope: string): string[] => ['--scope', scope];
+
+/** One search after the other, in one process. */
+export class Exploration {
+  readonly #results: AsyncGenerator<Explored, void>;
+  readonly #ended = new Map<string, Explored>();
+
+  constructor(scopes: readonly string[]) {
+    this.#results = results<Explored>(PROGRAM, scopes.flatMap(choice));
+  }
+
+  /** Rejects when the searches end before this one, as they do after the first violation. */
+  async resultOf(scope: string): Promise<Explored> {
+    for (;;) {
+      const result = this.#ended.get(scope);
+      if (result !== undefined) return result;
+      const { value } = await this.#results.next();
+      if (value === undefined) throw new Error(`the searches ended before ${scope}`);
+      this.#ended.set(value.scope, value);
+    }
+  }
+
+  get all(): readonly Explored[] {
+    return [...this.#ended.values()];
+  }
+
+  /** Ends the process, if it still runs. */
+  async end(): Promise<void> {
+    await this.#results.return();
+  }
 }
 
 /** Searches of several scopes, some at a time. The results are in the order of the scopes. */
@@ -39,16 +45,16 @@ export async function exploreEach(
   scopes: readonly string[],
   ...args: readonly string[]
 ): Promise<Explored[]> {
-  const results: Explored[] = [];
+  const found: Explored[] = [];
   const waiting = [...scopes.entries()];
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [at, scope] = next;
-      results[at] = await explore([scope], ...args);
+      found[at] = await resultOf<Explored>(PROGRAM, [...choice(scope), ...args]);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return results;
+  return found;
 }
 
 /** The rows of a table of docs/proof.md. */

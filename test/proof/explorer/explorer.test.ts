@@ -1,7 +1,6 @@
 /** The scopes that every run exhausts: `npm run explore` reports on them one by one, and on larger ones. */
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { explore, inGroups, listed } from './explore.js';
-import type { Explored } from './explore.js';
+import { Exploration, inGroups, listed } from './explore.js';
 import { larger, scopes, standing } from './scopes.js';
 import { search } from './search.js';
 import { traceOf } from './trace.js';
@@ -12,22 +11,23 @@ describe('the explorer', () => {
   const documented = new Map(
     listed('Scopes of every run').map((row) => [row['scope'], row['states']]),
   );
-  const explored: Explored[] = [];
+  const exploration = new Exploration(standing.map(({ name }) => name));
 
-  afterAll(() => {
-    const states = explored.reduce((sum, one) => sum + one.states, 0);
-    process.stderr.write(`explorer: ${explored.length} scopes, ${states} states, exhausted\n`);
+  afterAll(async () => {
+    await exploration.end();
+    const { all } = exploration;
+    const states = all.reduce((sum, one) => sum + one.states, 0);
+    process.stderr.write(`explorer: ${all.length} scopes, ${states} states, exhausted\n`);
   });
 
   it.each(standing)(
     'exhausts $name and finds no promise broken: $what',
     async ({ name }) => {
-      const found = await explore([name]);
-      explored.push(found);
-      expect(found.violation?.trace.join('\n')).toBeUndefined();
-      expect(found.scopes).toMatchObject([{ scope: name, exhausted: true }]);
-      expect(inGroups(found.states)).toBe(documented.get(`\`${name}\``));
-      expect(found.scopes[0]?.progress.tried).toBeGreaterThan(0);
+      const { violation, states, exhausted, progress } = await exploration.resultOf(name);
+      expect(violation?.trace.join('\n')).toBeUndefined();
+      expect(exhausted).toBe(true);
+      expect(inGroups(states)).toBe(documented.get(`\`${name}\``));
+      expect(progress.tried).toBeGreaterThan(0);
     },
     LIMIT_MS,
   );

@@ -1,13 +1,26 @@
 /**
  * The explorer's command. Without options it exhausts the scopes of the default run; `--scope NAME` (repeated)
  * and `--all` choose others, `--states N` bounds each, `--flaw` plants a flaw of the wire, `--json` adds one
- * line of JSON at the end. Exit code 0: nothing found, 1: a violation, 2: the explorer itself failed.
+ * line of JSON for each scope. Exit code 0: nothing found, 1: a violation, 2: the explorer itself failed.
  */
 import { parseArgs } from 'node:util';
 import type { Flaw, Scope } from './scope.js';
 import { scopes, standing } from './scopes.js';
 import { search, type Found } from './search.js';
 import { traceOf, type Trace } from './trace.js';
+
+/** What became of one scope, as `--json` prints it. */
+export interface Explored {
+  readonly scope: string;
+  readonly states: number;
+  readonly exhausted: boolean;
+  readonly progress: Found['progress'];
+  readonly violation: {
+    readonly promise: string;
+    readonly steps: number;
+    readonly trace: readonly string[];
+  } | null;
+}
 
 /** What fits into 8 GB. */
 const MOST_STATES = 60_000_000;
@@ -39,14 +52,14 @@ function run(): number {
   const all: Found[] = [];
   for (const scope of chosen()) {
     const found = search(scope, Number(values.states), flaw);
-    console.log(lineOf(found));
     all.push(found);
-    if (found.violation === null) continue;
-    const trace = traceOf(scope, flaw, found.violation);
-    console.log(`\n${trace.lines.join('\n')}\n`);
-    return end(all, trace);
+    const trace = found.violation === null ? null : traceOf(scope, flaw, found.violation);
+    console.log(lineOf(found));
+    if (trace !== null) console.log(`\n${trace.lines.join('\n')}\n`);
+    if (values.json) console.log(JSON.stringify(explored(found, trace)));
+    if (trace !== null) return end(all, 1);
   }
-  return end(all, null);
+  return end(all, 0);
 }
 
 function chosen(): readonly Scope[] {
@@ -82,24 +95,19 @@ function lineOf({
   ].join('  ');
 }
 
-function end(all: readonly Found[], trace: Trace | null): number {
+function explored({ scope, ...figures }: Found, trace: Trace | null): Explored {
+  const { states, exhausted, progress } = figures;
+  const violation =
+    trace === null
+      ? null
+      : { promise: trace.violation.promise, steps: trace.lines.length - 1, trace: trace.lines };
+  return { scope: scope.name, states, exhausted, progress, violation };
+}
+
+function end(all: readonly Found[], code: number): number {
   const states = all.reduce((sum, one) => sum + one.states, 0);
   const seconds = all.reduce((sum, one) => sum + one.seconds, 0);
-  console.log(`${states.toLocaleString('en')} states in ${seconds.toFixed(1)} s of processor time`);
-  if (values.json) {
-    const violation =
-      trace === null
-        ? null
-        : {
-            promise: trace.violation.promise,
-            steps: trace.lines.length - 1,
-            trace: trace.lines,
-          };
-    const scopesMet = all.map(({ scope, violation: _, ...figures }) => ({
-      scope: scope.name,
-      ...figures,
-    }));
-    console.log(JSON.stringify({ violation, states, seconds, scopes: scopesMet }));
-  }
-  return trace === null ? 0 : 1;
+  const total = `${states.toLocaleString('en')} states in ${seconds.toFixed(1)} s of processor time`;
+  if (!values.json) console.log(total);
+  return code;
 }

@@ -53,6 +53,14 @@ export const standing: readonly Scope[] = [
     ...short,
     budgets: { stops: 1, timeouts: 1, ticks: 1 },
   }),
+  scope('alone', 'one candidate, which comes again while a write of its former term may land', {
+    attempts: [2],
+    durationsMs: [2_000],
+    ratesMs: [1_000],
+    holdOffsMs: [0],
+    sameIdentity: true,
+    budgets: { stops: 1, timeouts: 1 },
+  }),
   scope('edits', 'label edits beside renewals and waits', { ...short, budgets: { labels: 1 } }),
   scope('deleted', 'an outsider deletes the lease', { ...short, budgets: { deletes: 1 } }),
   scope('overwritten', 'an outsider blanks the record, or enters another holder', {

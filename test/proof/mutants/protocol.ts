@@ -231,7 +231,7 @@ const release: readonly Mutant[] = [
     'if (mark?.nonce === terms.nonce) {',
     "if (record.holder !== '') {",
   ]),
-  explored('release-by-identity', 'a release knows its record by the identity', 'namesakes-abort', [
+  explored('release-by-identity', 'a release knows its record by the identity', 'alone', [
     'step',
     'if (mark?.nonce === terms.nonce) {',
     'if (record.holder === terms.identity) {',

@@ -11,6 +11,7 @@
  * - `--raw`: a violation is not reduced
  * - `--workers N`: how many processes
  * - `--json`: a line of JSON at the end
+ * - `--share N`: with `--json`, such a line after every N seeds instead
  *
  * Exit code 0: nothing found, 1: a violation, 2: the simulation itself failed.
  */
@@ -31,6 +32,7 @@ const { values } = parseArgs({
     rival: { type: 'string' },
     raw: { type: 'boolean', default: false },
     workers: { type: 'string' },
+    share: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -55,9 +57,14 @@ async function main(): Promise<number> {
     raw: values.raw,
   };
   const { replay: seed } = values;
-  return report(
-    seed === undefined ? await shared(range) : await replay(whole('--replay', seed), range),
-  );
+  if (seed !== undefined) return report(await replay(whole('--replay', seed), range));
+  const share = whole('--share', values.share ?? values.seeds);
+  for (let from = range.from; from < range.from + range.seeds; from += share) {
+    const seeds = Math.min(share, range.from + range.seeds - from);
+    const code = report(await shared({ ...range, from, seeds }));
+    if (code !== 0) return code;
+  }
+  return 0;
 }
 
 async function shared(range: Range): Promise<Result> {

@@ -1,19 +1,17 @@
 // The simulation as the tests run it.
-import { execFile } from 'node:child_process';
+import { resultOf, results } from '../program.js';
 import type { Result } from './workers.js';
 
-const node = ['--import', './tools/loader.js', 'test/proof/simulation/main.ts', '--json'];
+const PROGRAM = 'simulation/main.ts';
 
-/** Runs in a process of its own: modules inside of Jest are not compiled for speed. */
+/** One set of runs. */
 export function simulate(...args: readonly string[]): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const options = { maxBuffer: 2 ** 26, env: { ...process.env, NODE_OPTIONS: '' } };
-    execFile(process.execPath, [...node, ...args], options, (error, stdout, stderr) => {
-      const last = stdout.trimEnd().split('\n').at(-1) ?? '';
-      if (error === null || error.code === 1) resolve(JSON.parse(last) as Result);
-      else reject(new Error(stderr, { cause: error }));
-    });
-  });
+  return resultOf<Result>(PROGRAM, args);
+}
+
+/** Sets of `share` runs each, one after the other in one process, until one of them breaks a promise. */
+export function simulateInShares(seeds: number, share: number): AsyncGenerator<Result, void> {
+  return results<Result>(PROGRAM, ['--seeds', `${seeds}`, '--share', `${share}`]);
 }
 
 const faults = [

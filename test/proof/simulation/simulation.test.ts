@@ -3,24 +3,30 @@
  * delays and repeats messages, and stops, stalls, suspends and kills processes. Every run has a seed:
  * `npm run simulate -- --replay SEED` does the same again.
  */
-import { describe, expect, test } from '@jest/globals';
-import { neverMet, rare, reportOf, simulate, together } from './simulate.js';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { neverMet, rare, reportOf, simulate, simulateInShares, together } from './simulate.js';
 import type { Result } from './workers.js';
 
 /** `simulation.verification.test.ts` runs more of them. */
-const SEEDS = 300;
-/** Each is a test of a few seconds. */
-const PARTS = 10;
-const SHARE = SEEDS / PARTS;
+const SEEDS = 200;
+/** A test of about a second. */
+const SHARE = 20;
 
 describe('the simulation', () => {
   const results: Result[] = [];
+  const shares = simulateInShares(SEEDS, SHARE);
+  afterAll(() => shares.return());
 
-  test.each(Array.from({ length: PARTS }, (_, part) => 1 + part * SHARE))(
+  test.each(Array.from({ length: SEEDS / SHARE }, (_, part) => 1 + part * SHARE))(
     `no promise is broken in the ${SHARE} runs from seed %i on`,
     async (from) => {
-      const result = await simulate('--from', `${from}`, '--seeds', `${SHARE}`);
-      results.push(result);
+      const index = (from - 1) / SHARE;
+      for (let next; results.length <= index && next?.done !== true;) {
+        next = await shares.next();
+        if (next.value !== undefined) results.push(next.value);
+      }
+      const result = results[index];
+      if (result === undefined) throw new Error(`the runs ended before seed ${from}`);
       expect(result.violation?.trace.join('\n')).toBeUndefined();
       expect(result.seeds).toBe(SHARE);
     },
