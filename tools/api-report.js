@@ -1,11 +1,11 @@
-// The public API as a text that a person reviews: `node tools/api-report.js FOLDER` writes one report
-// for each entry point of the package into FOLDER; `npm run api:update` makes it the committed one.
+// The public API as a text that a person reviews, one report for each entry point of the package in etc/api.
+// `npm run api:update` writes them; `npm run api:check` compares them with the source, and exits with 1 when they differ.
 import { Extractor, ExtractorConfig } from '@microsoft/api-extractor';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -18,8 +18,8 @@ const REPORTS = {
   testing: 'testing/index.d.ts',
 };
 
-const target = process.argv[2];
-if (target === undefined) throw new Error('usage: node tools/api-report.js FOLDER');
+const committed = join(root, 'etc/api');
+const isCheck = process.argv.includes('--check');
 
 // A package of its own, so that nothing here depends on what was built before.
 const temporary = mkdtempSync(join(tmpdir(), 'api-'));
@@ -29,10 +29,20 @@ try {
   declare(join(temporary, 'types'));
   for (const [name, entry] of Object.entries(REPORTS)) {
     extract(join(temporary, 'types', entry), name);
-    copyFileSync(join(temporary, `${name}.api.md`), join(resolve(target), `${name}.report.md`));
+    const report = join(committed, `${name}.report.md`);
+    if (isCheck) compare(report, join(temporary, `${name}.api.md`));
+    else copyFileSync(join(temporary, `${name}.api.md`), report);
   }
 } finally {
   rmSync(temporary, { recursive: true, force: true });
+}
+
+/** Shows the difference, if there is one. */
+function compare(report, actual) {
+  if (readFileSync(report, 'utf8') === readFileSync(actual, 'utf8')) return;
+  spawnSync('diff', ['-u', report, actual], { stdio: 'inherit' });
+  console.error(`${report} is not what the source says: npm run api:update writes it again`);
+  process.exitCode = 1;
 }
 
 /** Writes what the build would write, declarations alone. */

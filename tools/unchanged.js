@@ -1,6 +1,6 @@
 // Runs a check of the whole repository unless not a byte has changed since it last passed:
-// `node tools/unchanged.js NAME PROGRAM [argument…]`. ESLint's own cache goes by single files, but rules that
-// know types judge a file by what it imports as well.
+// `node tools/unchanged.js [--pages] NAME PROGRAM [argument…]`. ESLint's own cache goes by single files, but rules
+// that know types judge a file by what it imports as well. With `--pages` Markdown counts, too.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -10,9 +10,10 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** The lock file, which is read, names the versions of what is in node_modules. */
 const NOT_READ = /(^|\/)(node_modules|dist|\.git)$/;
-const READ = /\.(ts|js|mjs|json)$/;
+const isOfPages = process.argv[2] === '--pages';
+const READ = isOfPages ? /\.(ts|js|mjs|json|md)$/ : /\.(ts|js|mjs|json)$/;
 
-const [name, program, ...args] = process.argv.slice(2);
+const [name, program, ...args] = process.argv.slice(isOfPages ? 3 : 2);
 const passed = join(root, 'node_modules/.cache/unchanged', name);
 const state = stateOf(root);
 if (existsSync(passed) && readFileSync(passed, 'utf8') === state) {

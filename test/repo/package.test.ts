@@ -1,55 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { startLeaseServer } from '../../src/testing/index.js';
 import type { LeaseServer } from '../../src/testing/index.js';
 import { root } from '../../tools/docs/source.js';
-
-interface Ran {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** What `npm run` puts into the environment would make an npm inside of it work on this repository. */
-const environment = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => {
-    return !/^(npm_(package|lifecycle|command|config_local_prefix)|NODE_OPTIONS|INIT_CWD)/.test(
-      name,
-    );
-  }),
-);
-
-/** Runs a program to its end, or ends it after `limitMs`. */
-function run(
-  cwd: string,
-  command: string,
-  args: readonly string[],
-  limitMs = 600_000,
-): Promise<Ran> {
-  return new Promise((resolve, reject) => {
-    const options = { cwd, env: environment, timeout: limitMs, killSignal: 'SIGKILL' } as const;
-    const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
-  });
-}
-
-/** As {@link run}; rejects with all that was said unless the program ends well. */
-async function succeed(cwd: string, command: string, args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(cwd, command, args);
-  if (code !== 0) {
-    throw new Error(`${command} ${args.join(' ')} exited with ${code}\n${stdout}\n${stderr}`);
-  }
-  return stdout;
-}
+import { pack, passed, run, succeed, testProject } from '../support/package.js';
 
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
 
@@ -59,11 +16,7 @@ let packed: readonly string[];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'package-test-'));
-  // Builds first (`prepack`), so what is packed is always the source of now.
-  const json = await succeed(root, 'npm', ['pack', '--json', '--pack-destination', folder]);
-  const [pack] = JSON.parse(json) as [{ filename: string; files: { path: string }[] }];
-  tarball = join(folder, pack.filename);
-  packed = pack.files.map(({ path }) => path).sort();
+  ({ tarball, packed } = await pack(folder));
 }, 600_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -214,38 +167,9 @@ describe('installed alone in an empty project', () => {
   });
 });
 
-/** The package as it is packed; everything else that a project has installed is that of this repository. */
-async function installFor(project: string): Promise<void> {
-  const [ours, theirs] = [join(root, 'node_modules'), join(project, 'node_modules')];
-  const place = join(theirs, '@metaparticle', 'sync');
-  await mkdir(place, { recursive: true });
-  await succeed(project, 'tar', ['-xzf', tarball, '-C', place, '--strip-components=1']);
-  for (const name of await readdir(ours)) {
-    if (name !== '@metaparticle') await symlink(join(ours, name), join(theirs, name));
-  }
-}
-
 describe('a project that docs/testing.md describes', () => {
-  it.each([
-    'jest-esm',
-    'jest-commonjs',
-    'jest-import',
-    'ts-jest-esm',
-    'ts-jest-commonjs',
-    'node-test',
-  ])(
-    '%s: its tests pass as the page sets them up',
-    async (name) => {
-      const project = join(folder, name);
-      await cp(join(root, 'test/fixtures/runners', name), project, { recursive: true });
-      await installFor(project);
-      const { code, stdout, stderr } = await run(project, 'npm', ['test']);
-      const output = stdout + stderr;
-      expect({ code, output }).toEqual({
-        code: 0,
-        output: expect.stringMatching(/^(Tests: +\d+ passed, \d+ total|# pass 1)$/m),
-      });
-    },
-    600_000,
-  );
+  // `runners.long.test.ts` has the others.
+  it('jest-commonjs: its tests pass as the page sets them up', async () => {
+    expect(await testProject('jest-commonjs', folder, tarball)).toEqual(passed);
+  }, 600_000);
 });

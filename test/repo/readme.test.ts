@@ -23,7 +23,7 @@ describe('the pages', () => {
     expect(brokenLinks(root, pages)).toEqual([]);
   });
 
-  it.concurrent.each(stories.map((story) => ({ story, lines: linesOf(story) })))(
+  it.each(stories.map((story) => ({ story, lines: linesOf(story) })))(
     '$lines: what is run there prints what is shown',
     async ({ story }) => {
       const outputs = await execute(story);

@@ -57,12 +57,21 @@ async function missingGo() {
 const checks = [
   script('lint', CHECK_LIMIT),
   script('types', CHECK_LIMIT),
+  script('types of pages', CHECK_LIMIT, 'types:pages'),
+  script('public API', CHECK_LIMIT, 'api:check'),
   script('format', CHECK_LIMIT, 'format:check'),
 ];
 
+/** They compute without a pause, so more workers than cores would only make each of them slower. */
+const proofs = jest('proofs', {
+  workers: Math.min(availableParallelism(), 2),
+  paths: ['test/proof/'],
+  ignored: [VERIFICATION],
+  env: NO_SERVER,
+});
 const withoutCluster = jest('tests', {
-  paths: ['test/(unit|api|repo|proof|examples)/', 'test/integration/smoke/'],
-  ignored: [VERIFICATION, LONG],
+  paths: ['test/(unit|api|repo|examples)/', 'test/integration/smoke/'],
+  ignored: [LONG],
   env: NO_SERVER,
 });
 const conformance = jest('API server', {
@@ -84,7 +93,7 @@ const faults = jest('live faults', {
   env: SERVER,
   missing: missingGo,
 });
-const programs = jest('examples', { paths: [`test/examples/.*${LONG}`], env: NO_SERVER });
+const programs = jest('examples', { paths: [`test/(examples|repo)/.*${LONG}`], env: NO_SERVER });
 /** On Node.js 24 with client-node 2.x, which the package itself cannot have on Node.js 20. */
 const secondLeg = {
   name: 'second leg',
@@ -101,7 +110,7 @@ const verification = jest('verification', { paths: ['test/proof/'], env: NO_SERV
  * keeps one core busy, or waits most of its time, as the tests of the API server do.
  */
 export const tiers = {
-  test: { steps: [checks, [withoutCluster, conformance]] },
+  test: { steps: [checks, [proofs], [withoutCluster, conformance]] },
   cluster: { steps: [[controlPlane], [integration], [faults], [programs], [secondLeg]] },
   verification: { steps: [[verification]] },
 };
