@@ -94,9 +94,9 @@ describe('the checks of the pages', () => {
     expect(() => readPage('a.md', 'text\n```ts\nlet a;\n')).toThrow('a.md:2 opens a fence');
   });
 
+  const [good = [], bad = []] = storiesOf(found);
+
   it('run what is to be run, and tell its output from another', async () => {
-    const [good, bad] = storiesOf(found);
-    if (good === undefined || bad === undefined) throw new Error('the sample has two to run');
     const outputs = await execute(good);
     const shown = good.map((fence) => outputOf(fence, found)?.text);
     expect(shown).toEqual(['printed …', undefined, 'true']);
@@ -105,7 +105,13 @@ describe('the checks of the pages', () => {
     expect(isShown('printed …', first)).toBe(true);
     expect(isShown('printed', first)).toBe(false);
     expect(isShown('printed …\n…', first)).toBe(false);
+  }, 600_000);
+
+  it('find what ends with another exit code than 0', async () => {
     await expect(execute(bad)).rejects.toThrow('exited with 3');
+  }, 600_000);
+
+  it('end what does not end by itself', async () => {
     const endless = bad.map((fence) => ({ ...fence, text: 'setInterval(() => {}, 1000);' }));
     await expect(execute(endless, 1_000)).rejects.toThrow('did not end within 1000 ms');
   }, 600_000);
