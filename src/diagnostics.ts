@@ -47,7 +47,7 @@ export interface EventMessage extends AttemptMessage {
   readonly before: 'seeking' | 'holding' | 'vacating' | 'over';
   readonly after: 'seeking' | 'holding' | 'vacating' | 'over';
   /** How a request ended, for `settled` and `answered`. */
-  readonly verdict: 'ok' | 'conflict' | 'unknown' | 'refused' | null;
+  readonly verdict: 'ok' | 'altered' | 'conflict' | 'unknown' | 'refused' | null;
   /** The fencing token while holding. */
   readonly token: bigint | null;
 }

@@ -7,6 +7,7 @@ import { isHeld } from './protocol/holding.js';
 import { seek } from './protocol/seeking.js';
 import type { Event, Over, Request, State, Step, Terms, Verdict, Write } from './protocol/state.js';
 import { beliefMs, nextStep, requestBudget } from './protocol/step.js';
+import { verdictOf } from './protocol/writes.js';
 import { keyOf } from './record.js';
 import { RenewalUnderWay } from './renewal.js';
 import type { Decoration, Outcome, RequestOptions } from './store.js';
@@ -226,9 +227,11 @@ export class Keeper {
         const added = intent === 'bump' ? undecorated : decoration;
         const outcome = await store.write(step.base, step.change, added, timed);
         this.#renewal.over(stamp);
-        const verdict = this.#learn('write', outcome, asked);
-        if (verdict.kind === 'conflict' && isRace) view.lostRace();
-        if (verdict.kind === 'ok') view.measured(this.#ports.clock.monotonic() - this.#sentAt);
+        const told = this.#learn('write', outcome, asked);
+        if (told.kind === 'conflict' && isRace) view.lostRace();
+        if (told.kind === 'ok') view.measured(this.#ports.clock.monotonic() - this.#sentAt);
+        const isWritten = outcome.kind === 'written';
+        const verdict = isWritten ? verdictOf(step.write, outcome.lease, this.#terms) : told;
         this.#dispatch({ type: 'settled', stamp, verdict });
         return;
       }

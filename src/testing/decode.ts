@@ -57,11 +57,29 @@ const ownerFields: Readonly<Record<string, FieldType>> = {
   blockOwnerDeletion: 'bool',
 };
 
+/**
+ * Strings as the real decoder has them: a half of a character (a lone surrogate) becomes U+FFFD, since text is UTF-8
+ * there.
+ * @throws SyntaxError
+ */
+export function parseJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  return /\\u[dD][89a-fA-F]/.test(text) ? wellFormed(value) : value;
+}
+
+function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(/\p{Surrogate}/gu, '\ufffd');
+  if (Array.isArray(value)) return value.map(wellFormed);
+  if (!isJsonObject(value)) return value;
+  const entries = Object.entries(value).map((entry) => entry.map(wellFormed));
+  return Object.fromEntries(entries as [string, unknown][]);
+}
+
 /** Parses a body that must be a JSON object. */
 export function parseJsonObject(text: string, kind: string): JsonObject {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     const why = `couldn't get version/kind; json parse error: ${String(error)}`;
     throw badRequest(`the object provided is unrecognized (must be of type ${kind}): ${why}`);

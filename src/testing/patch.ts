@@ -1,4 +1,5 @@
 /** JSON Merge Patch (RFC 7386), the kind of patch that kubectl sends for labels and annotations. */
+import { parseJson } from './decode.js';
 import { badRequest, unsupportedMediaType } from './status.js';
 import { isJsonObject } from './types.js';
 import type { JsonObject } from './types.js';
@@ -10,7 +11,7 @@ export function applyPatch(target: JsonObject, contentType: string, body: string
   if (contentType !== mediaType) throw unsupportedMediaType(mediaType);
   let patch: unknown;
   try {
-    patch = JSON.parse(body);
+    patch = parseJson(body);
   } catch (error) {
     throw badRequest(`error decoding patch: ${String(error)}`);
   }

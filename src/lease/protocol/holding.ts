@@ -49,7 +49,10 @@ export function holding(state: Holding, event: Event, now: Instant, terms: Terms
     case 'stop': {
       // A renewal in flight is abandoned: if it lands first, the vacating write finds out.
       const { sight, lastStamp } = state;
-      return clearUp({ sight, writes: [], readAt: null, lastStamp, wasHeld: true }, now);
+      return clearUp(
+        { sight, writes: [], readAt: null, lastStamp, unmarked: null, wasHeld: true },
+        now,
+      );
     }
     default:
       return common(state, event, now);
@@ -79,6 +82,7 @@ function holdingSettled(state: Holding, stamp: number, verdict: Verdict, now: In
     case 'unknown':
       return { ...overdue(state, stamp), renewAt: retryAt };
     case 'ok':
+    case 'altered':
       return { ...without(state, stamp), renewAt: retryAt };
     case 'refused': {
       const pause = verdict.transient ? RETRY_PAUSE_MS : REFUSED_PAUSE_MS;

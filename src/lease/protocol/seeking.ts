@@ -3,7 +3,7 @@
  */
 import { UnsupportedLeaseError, type SyncError } from '../../errors.js';
 import type { Instant } from '../clock.js';
-import { keyOf } from '../record.js';
+import { keyOf, type Lease } from '../record.js';
 import { beliefFrom } from './holding.js';
 import type { Sight } from './sight.js';
 import type { Event, Request, Seeking, State, Terms, Verdict } from './state.js';
@@ -13,6 +13,7 @@ import {
   RETRY_PAUSE_MS,
   common,
   isOpen,
+  isOwn,
   landedWrite,
   overdue,
   stillPossible,
@@ -36,6 +37,7 @@ export function seek(sight: Sight, now: Instant, holdOffMs: number): Seeking {
     looked: false,
     proven: [],
     failure: null,
+    unmarked: null,
     lastStamp: 0,
   };
 }
@@ -119,12 +121,25 @@ function seekingSettled(
   if (verdict.kind === 'refused') {
     return refused(without(state, stamp), 'write', verdict, now);
   }
+  if (verdict.kind === 'altered') return altered(without(state, stamp), verdict.lease, terms);
   if (verdict.kind === 'unknown') return { ...overdue(state, stamp), readAt: now.monotonic };
   const proven = prove(state.proven, 'write');
   // Absent from the list: the news that came with the answer, or before it, settled it already.
   if (!isOpen(state, stamp)) return { ...state, proven };
   const grace = state.watched && terms.aim === 'hold' ? EVENT_GRACE_MS : 0;
   return { ...without(state, stamp), proven, readAt: now.monotonic + grace };
+}
+
+/** Trying again would keep everyone out for one duration after the other, and win nothing. */
+function altered(state: Seeking, lease: Lease, { identity }: Terms): Seeking {
+  const { holder } = lease.record;
+  const how =
+    holder === identity
+      ? 'removes or changes the annotation by which a claim is recognized'
+      : `stores ${JSON.stringify(holder)} as the holder in place of ${JSON.stringify(identity)}`;
+  const why = `something between this process and the storage (an admission policy, a webhook, a proxy) ${how}`;
+  const failure = state.failure ?? new UnsupportedLeaseError(keyOf(lease.key), why);
+  return { ...state, failure, unmarked: lease.version };
 }
 
 function seekingAnswered(state: Seeking, request: Request, verdict: Verdict, now: Instant): State {
@@ -154,14 +169,14 @@ function refused(
 }
 
 function stopSeeking(state: Seeking, now: Instant, terms: Terms): State {
-  const { sight, writes, lastStamp } = state;
+  const { sight, writes, lastStamp, unmarked } = state;
   // A claim that was learnt too late to win stands in the record, and nobody else may take it.
-  const isOurs = sight.kind === 'present' && sight.lease.mark?.nonce === terms.nonce;
+  const isOurs = sight.kind === 'present' && isOwn(sight, terms, unmarked);
   if (writes.length === 0 && !isOurs) return { kind: 'over', end: { how: 'withdrawn' } };
   // A claim that is not answered yet is waited for; one in doubt is looked for first.
   const isInDoubt = writes.length > 0 && !writes.some((one) => one.awaited);
   const readAt = isInDoubt ? now.monotonic : null;
-  return clearUp({ sight, writes, readAt, lastStamp, wasHeld: false }, now);
+  return clearUp({ sight, writes, readAt, lastStamp, unmarked, wasHeld: false }, now);
 }
 
 /** Whether it has been done before; credentials that were accepted for anything are good for everything. */

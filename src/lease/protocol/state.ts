@@ -64,6 +64,8 @@ export interface Seeking {
   /** Requests that were once allowed: a later refusal of theirs may pass, a first one will not. */
   readonly proven: readonly Request[];
   readonly failure: SyncError | null;
+  /** See {@link Vacating.unmarked}. */
+  readonly unmarked: bigint | null;
   readonly lastStamp: number;
 }
 
@@ -94,6 +96,8 @@ export interface Vacating {
   readonly wasHeld: boolean;
   /** Our vacating write was seen in the record. */
   readonly confirmed: boolean;
+  /** The version that a claim of ours became, when its answer shows it without our mark; `null` otherwise. */
+  readonly unmarked: bigint | null;
   readonly lastStamp: number;
 }
 
@@ -110,6 +114,8 @@ export type State = Seeking | Holding | Vacating | Over;
 /** How a request other than its news ended. */
 export type Verdict =
   | { readonly kind: 'ok' | 'conflict' | 'unknown' }
+  /** It landed, and the answer shows that what makes the record ours was not stored as it was written. */
+  | { readonly kind: 'altered'; readonly lease: Lease }
   | { readonly kind: 'refused'; readonly error: SyncError; readonly transient: boolean };
 
 export type Event =

@@ -5,6 +5,7 @@ import type { Instant } from '../clock.js';
 import { isVacant, type Change, type Lease, type LeaseRecord } from '../record.js';
 import type { Absent, Present } from './sight.js';
 import type { Holding, Seeking, State, Step, Terms, Vacating, Write } from './state.js';
+import { isOwn } from './writes.js';
 
 /** How often to look when no watch can be had: client-go's retry period. */
 const POLL_MS = 2_000;
@@ -171,7 +172,7 @@ function vacatingStep(state: Vacating, now: Instant, terms: Terms): Step {
   if (sight.kind !== 'present') return wait(state.giveUpAt - now.monotonic);
   const stamp = stampAfter(state.lastStamp, null, now);
   const { record, mark } = sight.lease;
-  if (mark?.nonce === terms.nonce) {
+  if (isOwn(sight, terms, state.unmarked)) {
     return write('vacate', sight, stamp, vacancy(stamp, record.transitions));
   }
   if (state.confirmed) return { do: 'delete', base: sight.lease };

@@ -7,6 +7,7 @@ import {
   RETRY_PAUSE_MS,
   common,
   isOpen,
+  isOwn,
   landedWrite,
   overdue,
   stillPossible,
@@ -17,7 +18,7 @@ import {
 const GIVE_UP_MS = 5_000;
 
 export function clearUp(
-  from: Pick<Vacating, 'sight' | 'writes' | 'readAt' | 'lastStamp' | 'wasHeld'>,
+  from: Pick<Vacating, 'sight' | 'writes' | 'readAt' | 'lastStamp' | 'unmarked' | 'wasHeld'>,
   now: Instant,
 ): Vacating {
   const giveUpAt = now.monotonic + GIVE_UP_MS;
@@ -65,6 +66,9 @@ function absorb(state: Vacating, event: Event, now: Instant, terms: Terms): Vaca
 }
 
 function vacatingSettled(state: Vacating, stamp: number, verdict: Verdict, now: Instant): Vacating {
+  if (verdict.kind === 'altered') {
+    return { ...without(state, stamp), unmarked: verdict.lease.version };
+  }
   if (!isOpen(state, stamp)) return state;
   const next = verdict.kind === 'unknown' ? overdue(state, stamp) : without(state, stamp);
   const retryAt = verdict.kind === 'refused' ? now.monotonic + RETRY_PAUSE_MS : state.retryAt;
@@ -79,7 +83,7 @@ function settle(state: Vacating, now: Instant, terms: Terms): State {
   const { sight } = state;
   if (isPending || sight.kind === 'unknown') return state;
   if (sight.kind === 'present') {
-    if (sight.lease.mark?.nonce === terms.nonce) return state;
+    if (isOwn(sight, terms, state.unmarked)) return state;
     if (state.confirmed && terms.deleteOnRelease && sight.lease.record.holder === '') return state;
   }
   return { kind: 'over', end: { how } };

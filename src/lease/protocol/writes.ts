@@ -2,7 +2,8 @@
  * Pure: the book of our own writes: which may still land, and which one a record shows to have landed.
  */
 import type { Instant } from '../clock.js';
-import type { Sight } from './sight.js';
+import type { Lease } from '../record.js';
+import type { Present, Sight } from './sight.js';
 import {
   IllegalEventError,
   type Event,
@@ -10,6 +11,7 @@ import {
   type Seeking,
   type Terms,
   type Vacating,
+  type Verdict,
   type Write,
 } from './state.js';
 
@@ -44,9 +46,40 @@ export function landedWrite(
   );
 }
 
+/**
+ * Whether a record is that of this attempt: it carries its nonce, or it is what a claim of this attempt became when
+ * something removed the mark on the way.
+ */
+export function isOwn(
+  { lease, version }: Present,
+  { nonce }: Terms,
+  unmarked: bigint | null,
+): boolean {
+  return lease.mark?.nonce === nonce || version === unmarked;
+}
+
+/**
+ * What the answer to a write of ours says of it, by the lease as that write left it. An admission policy or a proxy may
+ * remove or change what makes the record ours; then this attempt can never know its own record.
+ */
+export function verdictOf({ intent, base }: Write, lease: Lease, { nonce }: Terms): Verdict {
+  const isMarked = intent === 'claim' || intent === 'renew';
+  const isNew = lease.version !== null && lease.version > base;
+  if (!isMarked || !isNew || lease.mark?.nonce === nonce) return { kind: 'ok' };
+  return { kind: 'altered', lease };
+}
+
 export function stillPossible(writes: readonly Write[], sight: Sight): readonly Write[] {
   // Each write names uid and version: it cannot land on another version, nor where there is no lease.
-  return sight.kind === 'absent' ? [] : writes.filter((one) => one.base >= sight.version);
+  if (sight.kind === 'absent') return [];
+  return writes.filter((one) => one.base >= sight.version || mayBeAltered(one, sight));
+}
+
+/** The record may be what a claim of ours became, without its mark: the answer tells, and is waited for. */
+function mayBeAltered({ intent, stamp, awaited }: Write, sight: Sight): boolean {
+  if (intent !== 'claim' || !awaited || sight.kind !== 'present') return false;
+  const { record, mark } = sight.lease;
+  return mark === null && record.holder !== '' && record.renewTime === stamp;
 }
 
 export function without<S extends Live>(state: S, stamp: number): S {

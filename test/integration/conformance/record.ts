@@ -61,6 +61,14 @@ function specConformance(get: GetCluster): void {
     expect((await create(get(), { holderIdentity: '' })).spec).toEqual({ holderIdentity: '' });
   });
 
+  it('stores a half of a character as U+FFFD, a whole one as it is', async () => {
+    const annotations = { cut: 'pod-\ud83d', low: '\ude00x', whole: '\u{1f600}' };
+    const lease = await create(get(), { ...RECORD, holderIdentity: 'pod-\ud83d' }, { annotations });
+    expect(lease.spec?.['holderIdentity']).toBe('pod-\ufffd');
+    const stored = { cut: 'pod-\ufffd', low: '\ufffdx', whole: '\u{1f600}' };
+    expect(lease.metadata.annotations).toEqual(stored);
+  });
+
   it('takes a Lease without a spec', async () => {
     const body = leaseBody(newName(), undefined);
     const response = await get().request('POST', get().leases, { ...body, spec: undefined });

@@ -116,7 +116,10 @@ function judgeTrace(world: World, who: Candidate, before: State, how: string): v
       step.do === 'write' &&
       mayReplace(world, step.base),
   );
-  const isThere = registerOf(world)?.mark?.nonce === nonceOf(who.index, who.attempt);
+  const lease = registerOf(world);
+  const isThere = world.scope.strips
+    ? lease?.record.holder === who.name
+    : lease?.mark?.nonce === nonceOf(who.index, who.attempt);
   if (mayCome || isThere) fail(world, 'release', `${who.name} ends with a claim of it left behind`);
 }
 
@@ -128,6 +131,12 @@ function pump(world: World, who: Candidate): void {
       case 'end':
         return;
       case 'fail':
+        // What waiting does not mend ends the attempt, as the keeper ends it.
+        if (world.scope.strips) {
+          absorb(world, who, { type: 'stop' });
+          break;
+        }
+        return fail(world, 'legal events', `${who.name} is told to ${step.do}`);
       case 'yield':
         return fail(world, 'legal events', `${who.name} is told to ${step.do}`);
       default:

@@ -19,6 +19,8 @@ function checkBelief(world: World, who: Candidate): boolean {
   if (who.belief === 'past')
     fail(world, 'belief', `${who.name} believes again in a term that ended`);
   who.belief = 'present';
+  if (world.scope.strips)
+    fail(world, 'belief', `${who.name} believes in a record without its mark`);
   if (who.elapsed >= who.coveredUntil) {
     fail(world, 'belief', `${who.name} believes longer than its landed writes allow`);
   }

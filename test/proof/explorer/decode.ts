@@ -88,6 +88,11 @@ export class Decoder {
     return BIG[this.#next()]!;
   }
 
+  #versionOr<T>(nothing: T): bigint | T {
+    const word = this.#next();
+    return word === NOTHING ? nothing : BIG[word]!;
+  }
+
   #list<T>(read: () => T): T[] {
     const items: T[] = [];
     for (let count = this.#next(); count > 0; count--) items.push(read());
@@ -173,6 +178,7 @@ export class Decoder {
           looked: true,
           proven,
           failure: null,
+          unmarked: null,
           ...this.#book(),
         };
       }
@@ -191,7 +197,8 @@ export class Decoder {
         const flags = this.#next();
         const [wasHeld, confirmed] = [flags % 2 === 1, flags > 1];
         const asking = CLEARING[this.#next()]!;
-        const ends = { readAt, retryAt, giveUpAt, wasHeld, confirmed };
+        const unmarked = this.#versionOr(null);
+        const ends = { readAt, retryAt, giveUpAt, wasHeld, confirmed, unmarked };
         return { kind: 'vacating', sight, asking, ...ends, ...this.#book() };
       }
     }

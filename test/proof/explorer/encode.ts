@@ -83,6 +83,7 @@ export class Encoder {
         stamps.note(write.stamp);
       }
       if (state.kind === 'holding') versions.note(state.token);
+      if (state.kind === 'vacating' && state.unmarked !== null) versions.note(state.unmarked);
     }
     for (const { step, answer } of world.requests) {
       if (answer?.lease != null) versions.noteLease(answer.lease);
@@ -182,6 +183,7 @@ export class Encoder {
         this.#due(state.giveUpAt, monotonic);
         this.#put((state.wasHeld ? 1 : 0) + (state.confirmed ? 2 : 0));
         this.#put(state.asking === null ? 0 : state.asking === 'read' ? 1 : 2);
+        this.#put(state.unmarked === null ? NOTHING : this.#versions.of(state.unmarked));
         break;
     }
     this.#put(this.#stamps.last(state.lastStamp));

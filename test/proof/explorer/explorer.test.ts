@@ -22,12 +22,13 @@ describe('the explorer', () => {
 
   it.each(standing)(
     'exhausts $name and finds no promise broken: $what',
-    async ({ name }) => {
+    async ({ name, progressOneIn }) => {
       const { violation, states, exhausted, progress } = await exploration.resultOf(name);
       expect(violation?.trace.join('\n')).toBeUndefined();
       expect(exhausted).toBe(true);
       expect(inGroups(states)).toBe(documented.get(`\`${name}\``));
-      expect(progress.tried).toBeGreaterThan(0);
+      // Where no candidate can win, none is expected to.
+      if (progressOneIn > 0) expect(progress.tried).toBeGreaterThan(0);
     },
     LIMIT_MS,
   );

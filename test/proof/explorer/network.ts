@@ -2,9 +2,10 @@
 import { ApiUnreachableError } from '../../../src/errors.js';
 import type { News } from '../../../src/lease/protocol/sight.js';
 import type { Verdict } from '../../../src/lease/protocol/state.js';
+import { verdictOf } from '../../../src/lease/protocol/writes.js';
 import { dispatch, learn, sent } from './candidate.js';
 import { mayReplace, perform } from './server.js';
-import type { Candidate, Request, World } from './world.js';
+import { termsOf, type Candidate, type Request, type World } from './world.js';
 
 const error = new ApiUnreachableError('refused', 'https://server');
 
@@ -38,7 +39,13 @@ export function answer(world: World, index: number): void {
   const news = newsOf(request);
   const wasAwaited = isHeardOf(request, who);
   if (news !== null) learn(world, who, news);
-  if (wasAwaited) settle(world, who, request, { kind: request.answer!.verdict } as Verdict);
+  if (wasAwaited) settle(world, who, request, howItEnded(world, request));
+}
+
+function howItEnded(world: World, { by, attempt, step, answer }: Request): Verdict {
+  const { verdict, lease } = answer!;
+  if (step.do !== 'write' || verdict !== 'ok' || lease == null) return { kind: verdict } as Verdict;
+  return verdictOf(step.write, lease, termsOf(world, by, attempt));
 }
 
 /** An answer to a write is ordered by its version alone, like an event. */

@@ -42,6 +42,8 @@ export interface Scope {
   /** All candidates carry the same identity: only nonces tell them apart. */
   readonly sameIdentity: boolean;
   readonly wallStands: boolean;
+  /** Something between the candidates and the server removes the mark from every write. */
+  readonly strips: boolean;
   /** A read may be answered long after the server looked. */
   readonly slowReads: boolean;
   /** A write may wait in the sender's own queue. */

@@ -13,6 +13,7 @@ const base: Omit<Scope, 'name' | 'what'> = {
   deleteOnRelease: false,
   sameIdentity: false,
   wallStands: false,
+  strips: false,
   slowReads: false,
   queued: false,
   heard: 1,
@@ -91,6 +92,12 @@ export const standing: readonly Scope[] = [
   scope('suspend', 'machines suspended: monotonic time stands, elapsed time goes on', {
     ...short,
     budgets: { suspensions: 1 },
+  }),
+  scope('stripped', 'the mark is removed from every write: no claim wins or stays behind', {
+    ...short,
+    strips: true,
+    budgets: { stops: 1 },
+    progressOneIn: 0,
   }),
   scope('mixed-durations', 'candidates of different durations', { durationsMs: [2_000, 4_000] }),
 ];

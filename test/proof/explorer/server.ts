@@ -73,7 +73,8 @@ function replace(world: World, request: Request, step: WriteStep): Lease {
   if (before === null) return create(world, step.change);
   const { change } = step;
   const record = { ...change.record, acquireTime: null };
-  const next = leaseOf(before.uid, world.version + 1n, record, change.mark);
+  const mark = world.scope.strips ? null : change.mark;
+  const next = leaseOf(before.uid, world.version + 1n, record, mark);
   const isSame = next.fingerprint === before.fingerprint && isSameMark(next, before);
   if (isSame && !isUnique(change.bump)) {
     fail(world, 'no wasted write', `a ${step.write.intent} is no write at all: nothing differs`);
@@ -97,7 +98,10 @@ function isSameMark(a: Lease, b: Lease): boolean {
 function judge(world: World, request: Request, { write, change }: WriteStep, before: Lease | null) {
   const sender = world.candidates[request.by]!;
   const nonce = nonceOf(request.by, request.attempt);
-  const isOwn = before?.mark?.nonce === nonce;
+  // Where marks are removed, the holder says it: each candidate has an identity and one attempt of its own there.
+  const isOwn = world.scope.strips
+    ? before?.record.holder === sender.name
+    : before?.mark?.nonce === nonce;
   switch (write.intent) {
     case 'claim':
       judgeToken(world, sender.name, change.mark?.token ?? 0n);

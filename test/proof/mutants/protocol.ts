@@ -218,6 +218,23 @@ const writing: readonly Mutant[] = [
     'return { ...overdue(state, stamp), readAt: now.monotonic };',
     'return { ...without(state, stamp), readAt: now.monotonic };',
   ]),
+  explored(
+    'altered-unnoticed',
+    'a claim whose answer shows it without its mark counts as landed as it was written',
+    'stripped',
+    ['writes', "return { kind: 'altered', lease };", "return { kind: 'ok' };"],
+  ),
+  explored(
+    'altered-unawaited',
+    'a record that may be a claim without its mark is taken for that of another process at once',
+    'stripped',
+    ['writes', ' || mayBeAltered(one, sight)', ''],
+  ),
+  explored('altered-left', 'a claim that was stored without its mark is not vacated', 'stripped', [
+    'writes',
+    ' || version === unmarked',
+    '',
+  ]),
   explored('conflict-unexplained', 'a lost race is not looked into', 'two-candidates', [
     'seeking',
     'proven, readAt: now.monotonic + grace };',
@@ -228,12 +245,12 @@ const writing: readonly Mutant[] = [
 const release: readonly Mutant[] = [
   explored('release-unchecked', 'a release vacates whatever record it sees', 'client-go-long', [
     'step',
-    'if (mark?.nonce === terms.nonce) {',
+    'if (isOwn(sight, terms, state.unmarked)) {',
     "if (record.holder !== '') {",
   ]),
   explored('release-by-identity', 'a release knows its record by the identity', 'alone', [
     'step',
-    'if (mark?.nonce === terms.nonce) {',
+    'if (isOwn(sight, terms, state.unmarked)) {',
     'if (record.holder === terms.identity) {',
   ]),
   explored(

@@ -149,6 +149,29 @@ describe('words of others', () => {
     expect(gist('x '.repeat(1000)).length).toBeLessThan(410);
   });
 
+  it('are looked at up to a limit, in time that grows with their length alone', () => {
+    const hostile = ['<script', '<', '<a', '<script>', '<style><'].map((part) =>
+      part.repeat(4 * 2 ** 20),
+    );
+    // A quadratic way would take hours: this ends or does not.
+    for (const text of hostile) expect(gist(text).length).toBeLessThan(410);
+    expect(gist(`<script>if (a < b) { f("x > y") }</script>words`)).toBe('words');
+  });
+
+  it('lose what a terminal would obey, and keep their characters whole', () => {
+    expect(gist('a\u001b[2Jb\u0007\u009b\u202ec')).toBe('a [2Jb c');
+    expect(gist(`${'x'.repeat(399)}\u{1f600}`)).toBe(`${'x'.repeat(399)}…`);
+  });
+
+  it.each([
+    ['wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', '…'],
+    ['abcdef.0123456789abcdef', '…'],
+    ['spawn /usr/local/bin/aws-iam-authenticator ENOENT', null],
+    ['getaddrinfo ENOTFOUND oidc.eks.example.com', null],
+  ])('lose runs that may be a key, and keep words: %s', (text, kept) => {
+    expect(scrub(text)).toBe(kept ?? text);
+  });
+
   it('lose what may be a secret', () => {
     const token = 'eyJhbGciOiJSUzI1NiIsImtpZCI6Ik.eyJpc3MiOiJrdWJ-_x';
     expect(scrub(`error: token ${token} is expired`)).toBe('error: token … is expired');

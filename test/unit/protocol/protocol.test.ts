@@ -50,6 +50,22 @@ describe('acquiring', () => {
     expect(new Player(ours, sight).send('claim').base.version).toBe(7n);
   });
 
+  it('fails by a claim that was stored without its mark, also when the watch shows it first, and vacates it', () => {
+    for (const isWatched of [false, true]) {
+      const player = new Player(terms('n1', { aim: 'try' })).read(vacantLease(10n));
+      const claim = player.send('claim');
+      const stored = { ...landed(claim, 11n), mark: null };
+      if (isWatched) player.learn(stored);
+      expect(player.step).toEqual({ do: 'wait', ms: Infinity });
+      player.answered(claim, stored);
+      expect(player.step).toMatchObject({ do: 'fail', error: { code: 'ERR_UNSUPPORTED_LEASE' } });
+      const vacate = player.event({ type: 'stop' }).send('vacate');
+      expect(vacate.base.version).toBe(11n);
+      player.answered(vacate, landed(vacate, 12n));
+      expect(player.state.kind).toBe('over');
+    }
+  });
+
   it('takes as token the version that its claim replaced', () => {
     const { player } = holder();
     expect(player.state).toMatchObject({ token: 10n, heldUntil: 13_000 });

@@ -37,7 +37,13 @@ function holdingAt(version: bigint, heldUntil: number): Holding {
 
 function seekingWith(sight: Sight, proven: Seeking['proven'] = []): Seeking {
   const idle = { writes: [], asking: null, readAt: null, retryAt: 0, holdOffMs: 0 } as const;
-  const rest = { watched: true, looked: true, failure: null, lastStamp: 0 } as const;
+  const rest = {
+    watched: true,
+    looked: true,
+    failure: null,
+    unmarked: null,
+    lastStamp: 0,
+  } as const;
   return { kind: 'seeking', sight, proven, ...idle, ...rest };
 }
 

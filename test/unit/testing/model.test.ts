@@ -78,3 +78,24 @@ it('begins a watch with a state that is a few changes old, which then follow', a
     'MODIFIED a@107',
   ]);
 });
+
+it('stores a half of a character as U+FFFD, as text in UTF-8 has it', async () => {
+  const { server } = modelWith(() => 0);
+  const responder = new MemoryResponder({
+    begun: () => undefined,
+    chunk: () => undefined,
+    ended: () => undefined,
+    broken: () => undefined,
+  });
+  const { token } = server.kubeConfig.getCurrentUser();
+  const headers = { authorization: `Bearer ${token}` };
+  const body = JSON.stringify({
+    metadata: { name: 'c', annotations: { cut: '\ude00x' } },
+    spec: { holderIdentity: 'pod-\ud83d' },
+  });
+  const url = WATCH.replace(/\?.*/, '');
+  await server.serve({ method: 'POST', url, headers, body }, responder);
+  const stored = server.leases.get('default', 'c');
+  expect(stored?.spec.holderIdentity).toBe('pod-\ufffd');
+  expect(stored?.metadata.annotations).toEqual({ cut: '\ufffdx' });
+});

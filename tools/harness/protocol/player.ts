@@ -4,6 +4,7 @@ import { seek } from '../../../src/lease/protocol/seeking.js';
 import { nothingSeen, observe, type Sight } from '../../../src/lease/protocol/sight.js';
 import type { Event, State, Step, Terms } from '../../../src/lease/protocol/state.js';
 import { nextStep } from '../../../src/lease/protocol/step.js';
+import { verdictOf } from '../../../src/lease/protocol/writes.js';
 import type { Lease } from '../../../src/lease/record.js';
 import { at, leaseWith, terms as termsOf } from './fixtures.js';
 
@@ -87,6 +88,12 @@ export class Player {
 
   settle({ write }: WriteStep, kind: 'ok' | 'conflict' | 'unknown'): this {
     return this.event({ type: 'settled', stamp: write.stamp, verdict: { kind } });
+  }
+
+  /** The answer to the write arrives, and shows the lease as the write left it. */
+  answered({ write }: WriteStep, lease: Lease): this {
+    const verdict = verdictOf(write, lease, this.terms);
+    return this.learn(lease).event({ type: 'settled', stamp: write.stamp, verdict });
   }
 
   /** The write landed as `version` and its answer arrives. */
