@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { warn } from './callbacks.js';
-import { InvalidOptionError, type SyncWarning } from './errors.js';
+import { InvalidOptionError, type SyncWarning, type SyncWarningCode } from './errors.js';
 import { systemClock } from './lease/clock.js';
 import { LeaseHost } from './lease/host.js';
 import type { KubeConfigLike } from './lease/kube/config.js';
 import { connect } from './lease/kube/connect.js';
 import { simulationOf } from './lease/kube/simulation.js';
+import type { Outage } from './lease/outages.js';
 import type { Overrun } from './lease/overruns.js';
 import { checkDuration, checkIdentity, checkNamespace, rejectUnknown } from './options.js';
 
@@ -36,6 +37,11 @@ export interface Health {
   readonly ok: boolean;
   /** What makes it not ok; empty when it is. */
   readonly overruns: readonly Overrun[];
+  /**
+   * Leases that are waited for or held and have got no usable answer of the API server for more than 5 s. No reason
+   * to end the process, so `ok` does not depend on it; `null` when there is none.
+   */
+  readonly outage: Outage | null;
 }
 
 /** As Kubernetes' own controllers have it. */
@@ -97,8 +103,8 @@ export class LeaseClient implements AsyncDisposable {
    * work is a leading callback or a function under `withLock` that has not settled; it did not heed its signal,
    * and only an end of the process stops it. (What runs under a handle of `acquire()` is not known here.)
    *
-   * Asks the clocks, not the API server: a process that cannot reach it is not healed by being started anew.
-   * Whether somebody leads or waits says nothing here. (client-go's healthz adaptor, for a leader that does not know
+   * Asks the clocks, not the API server. A process that cannot reach it is not healed by a restart, so `outage` is
+   * for people, and `ok` does not depend on it. Whether somebody leads or waits says nothing here. (client-go's healthz adaptor, for a leader that does not know
    * its loss; here every holder knows, so what is asked is whether it heeds it.)
    *
    * @throws InvalidOptionError
@@ -107,8 +113,9 @@ export class LeaseClient implements AsyncDisposable {
     rejectUnknown(options, ['toleranceMs']);
     const { toleranceMs = TOLERANCE_MS } = options;
     checkDuration('toleranceMs', toleranceMs);
-    const overruns = hostOf(this).overruns.beyond(toleranceMs);
-    return { ok: overruns.length === 0, overruns };
+    const { overruns: work, outages } = hostOf(this);
+    const overruns = work.beyond(toleranceMs);
+    return { ok: overruns.length === 0, overruns, outage: outages.current };
   }
 
   /** As {@link close}. */
@@ -165,11 +172,14 @@ function checkKubeConfig(kubeConfig: unknown): void {
 /** A process that holds a thousand locks is told once, not a thousand times an hour. */
 const REMEMBERED_WARNINGS = 1_000;
 
+/** Told at each occurrence: the next outage is another matter, whatever its words. */
+const RECURRING: ReadonlySet<SyncWarningCode> = new Set(['API_UNREACHABLE', 'API_REACHABLE']);
+
 function once(tell: (warning: SyncWarning) => void): (warning: SyncWarning) => void {
   const told = new Set<string>();
   return (warning) => {
     const matter = `${warning.code} ${warning.message}`;
-    if (told.has(matter)) return;
+    if (told.has(matter) && !RECURRING.has(warning.code)) return;
     if (told.size >= REMEMBERED_WARNINGS) told.clear();
     told.add(matter);
     try {

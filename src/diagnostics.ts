@@ -8,6 +8,8 @@ export const diagnosticsChannels = {
   step: 'metaparticle:sync:step',
   /** An {@link EventMessage} for each event, after it was taken in. */
   event: 'metaparticle:sync:event',
+  /** An {@link OutageMessage} when a Lease gets no usable answer, and when that is over. */
+  outage: 'metaparticle:sync:outage',
 } as const;
 
 /** What both kinds of message say of the attempt that they are about. */
@@ -52,6 +54,18 @@ export interface EventMessage extends AttemptMessage {
   readonly token: bigint | null;
 }
 
+/** The API server gives no usable answer about a Lease that is waited for or held here, or gives one again. */
+export interface OutageMessage {
+  /** `namespace/name` of the Lease. */
+  readonly lease: string;
+  /** URL of the API server. */
+  readonly server: string;
+  /** When, by the monotonic clock of the client: milliseconds, as `performance.now()` has them. */
+  readonly at: number;
+  /** `true` after 5 s without a usable answer; `false` with the next one, or when it is not waited for any more. */
+  readonly isUnreachable: boolean;
+}
+
 /** The attempt that is spoken of. */
 export interface Subject {
   readonly key: LeaseKey;
@@ -61,6 +75,7 @@ export interface Subject {
 
 const steps = channel(diagnosticsChannels.step);
 const events = channel(diagnosticsChannels.event);
+const outages = channel(diagnosticsChannels.outage);
 
 /** A {@link StepMessage} with what its detail is in this version. */
 export interface DetailedStep extends StepMessage {
@@ -76,6 +91,7 @@ export interface DetailedEvent extends EventMessage {
 export interface DiagnosticsListener {
   step(message: DetailedStep): void;
   event(message: DetailedEvent): void;
+  outage(message: OutageMessage): void;
 }
 
 /** The parts of a message's `lease`. A namespace has no slash in it. */
@@ -88,11 +104,14 @@ export function namesOf(lease: string): { readonly namespace: string; readonly n
 export function listen(listener: DiagnosticsListener): () => void {
   const onStep = (message: unknown): void => listener.step(message as DetailedStep);
   const onEvent = (message: unknown): void => listener.event(message as DetailedEvent);
+  const onOutage = (message: unknown): void => listener.outage(message as OutageMessage);
   subscribe(diagnosticsChannels.step, onStep);
   subscribe(diagnosticsChannels.event, onEvent);
+  subscribe(diagnosticsChannels.outage, onOutage);
   return () => {
     unsubscribe(diagnosticsChannels.step, onStep);
     unsubscribe(diagnosticsChannels.event, onEvent);
+    unsubscribe(diagnosticsChannels.outage, onOutage);
   };
 }
 
@@ -140,4 +159,9 @@ export function publishEvent(
     token: after.kind === 'holding' ? after.token : null,
     detail: { event, before, after },
   } satisfies DetailedEvent);
+}
+
+/** As {@link publishStep}. */
+export function publishOutage(message: OutageMessage): void {
+  if (outages.hasSubscribers) outages.publish(message);
 }

@@ -19,7 +19,13 @@ export type SyncErrorCode =
 
 /** What a warning is about. */
 export type SyncWarningCode =
-  'WATCH_FORBIDDEN' | 'RENEWAL_LATE' | 'FOREIGN_EDIT' | 'SAME_IDENTITY' | 'ACCESS_LOST';
+  | 'WATCH_FORBIDDEN'
+  | 'RENEWAL_LATE'
+  | 'FOREIGN_EDIT'
+  | 'SAME_IDENTITY'
+  | 'ACCESS_LOST'
+  | 'API_UNREACHABLE'
+  | 'API_REACHABLE';
 
 /** Kept on the global registry so that every installed copy recognizes the errors of every other. */
 const brand: unique symbol = Symbol.for('@metaparticle/sync.error') as never;

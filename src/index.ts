@@ -40,6 +40,7 @@ export {
   diagnosticsChannels,
   type AttemptMessage,
   type EventMessage,
+  type OutageMessage,
   type StepMessage,
 } from './diagnostics.js';
 export { Election, type RunOptions, type StepDownOptions } from './election/election.js';
@@ -52,6 +53,7 @@ export type {
 } from './election/options.js';
 export { leaseName } from './lease-name.js';
 export type { KubeConfigLike } from './lease/kube/config.js';
+export type { Outage } from './lease/outages.js';
 export type { Overrun } from './lease/overruns.js';
 export {
   Lock,

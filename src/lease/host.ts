@@ -1,6 +1,7 @@
 import { ClosedError, type SyncError, type SyncWarning } from '../errors.js';
 import type { Clock } from './clock.js';
 import { Keeper } from './keeper.js';
+import { Outages } from './outages.js';
 import { Overruns } from './overruns.js';
 import type { KeeperHooks } from './ports.js';
 import type { Terms } from './protocol/state.js';
@@ -31,6 +32,8 @@ export class LeaseHost {
   readonly clock: Clock;
   /** Work under leases of this client that goes on. */
   readonly overruns: Overruns;
+  /** What is waited for without a usable answer of the API server. */
+  readonly outages: Outages;
   readonly #ports: HostPorts;
   readonly #views = new Map<string, LeaseView>();
   readonly #attempts = new Set<Keeper>();
@@ -44,6 +47,7 @@ export class LeaseHost {
     this.#ports = ports;
     this.clock = ports.clock;
     this.overruns = new Overruns(ports.clock);
+    this.outages = new Outages(ports.clock, (warning) => ports.warn(warning));
   }
 
   /** Aborted with a ClosedError once the client is closed. */
@@ -83,9 +87,10 @@ export class LeaseHost {
 
   /** Starts an attempt. Its keeper is looked after until it ended, also when nobody waits for it any more. */
   attempt(view: LeaseView, connection: Connection, what: Attempt, hooks: KeeperHooks): Keeper {
+    const { store, end } = this.outages.begin(view.key, connection.store, connection.server);
     const ports = {
       clock: this.clock,
-      store: connection.store,
+      store,
       view,
       decoration: what.decoration,
       warn: (warning: SyncWarning) => this.#ports.warn(warning),
@@ -103,6 +108,7 @@ export class LeaseHost {
         if (letGo !== null) connection.holding(--this.#held);
         letGo?.();
         this.#attempts.delete(keeper);
+        end();
         hooks.ended();
       },
     });

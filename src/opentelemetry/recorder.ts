@@ -11,6 +11,7 @@ import {
   type DetailedEvent,
   type DetailedStep,
   type DiagnosticsListener,
+  type OutageMessage,
 } from '../diagnostics.js';
 import type { Event, State } from '../lease/protocol/state.js';
 
@@ -55,6 +56,15 @@ export class SpanRecorder implements DiagnosticsListener {
     if (before.kind === 'seeking' && after.kind !== 'seeking') this.#endSeeking(attempt, after);
     if (before.kind === 'holding' && after.kind !== 'holding') endHolding(attempt, after);
     if (after.kind === 'over') this.#attempts.delete(message.nonce);
+  }
+
+  /** Marked on all attempts at the lease that are under way. */
+  outage({ lease, isUnreachable }: OutageMessage): void {
+    const what = isUnreachable ? 'API server unreachable' : 'API server reachable';
+    for (const { acquire, hold, attributes } of this.#attempts.values()) {
+      const { 'k8s.namespace.name': namespace, [`${PREFIX}.lease`]: name } = attributes;
+      if (`${String(namespace)}/${String(name)}` === lease) (hold ?? acquire).addEvent(what);
+    }
   }
 
   /** No more messages will come. */

@@ -25,6 +25,7 @@ export interface Metrics {
   readonly validity: prom.Histogram<LeaseLabel>;
   readonly conflicts: prom.Counter<LeaseLabel>;
   readonly watchBreaks: prom.Counter<LeaseLabel>;
+  readonly unreachable: prom.Gauge<LeaseLabel>;
 }
 
 /** @throws what prom-client throws when a metric of that name is there already */
@@ -66,6 +67,7 @@ export function metricsIn(register: Registry): Metrics {
       'metaparticle_sync_watch_interruptions_total',
       'How often somebody who holds or waits was left without a watch.',
     ),
+    unreachable: outageGauge(registers),
   };
 }
 
@@ -83,6 +85,14 @@ function electorMetrics(registers: Registry[]): Pick<Metrics, 'status' | 'slowPa
       ...{ registers, labelNames: LEASE },
     }),
   };
+}
+
+function outageGauge(registers: Registry[]): Metrics['unreachable'] {
+  return new prom.Gauge({
+    name: 'metaparticle_sync_api_unreachable',
+    help: 'Whether the API server has given no usable answer about the lease for more than 5 s: 1 or 0.',
+    ...{ registers, labelNames: LEASE },
+  });
 }
 
 function labelledCounters(registers: Registry[]): Pick<Metrics, 'refusals' | 'losses'> {

@@ -3,6 +3,7 @@ import {
   type DetailedEvent,
   type DetailedStep,
   type DiagnosticsListener,
+  type OutageMessage,
 } from '../diagnostics.js';
 import type { State } from '../lease/protocol/state.js';
 import type { Metrics } from './metrics.js';
@@ -47,6 +48,10 @@ export class MetricsRecorder implements DiagnosticsListener {
     this.#course(attempt, message, labels);
     this.#renewals(attempt, message, labels);
     if (message.after === 'over') this.#attempts.delete(message.nonce);
+  }
+
+  outage({ lease, isUnreachable }: OutageMessage): void {
+    this.#metrics.unreachable.set(namesOf(lease), isUnreachable ? 1 : 0);
   }
 
   /** What needs no memory of the attempt. */
@@ -95,9 +100,11 @@ export class MetricsRecorder implements DiagnosticsListener {
     }
   }
 
-  #attemptOf({ nonce, at }: DetailedStep | DetailedEvent): Attempt {
+  #attemptOf({ nonce, at, lease }: DetailedStep | DetailedEvent): Attempt {
     const known = this.#attempts.get(nonce);
     if (known !== undefined) return known;
+    // There from the start, so that an alert can tell "all is well" from "nothing is known".
+    this.#metrics.unreachable.inc(namesOf(lease), 0);
     const attempt = { begunAt: at, acquiredAt: null, vacantAt: null, sentAt: new Map() };
     this.#attempts.set(nonce, attempt);
     return attempt;

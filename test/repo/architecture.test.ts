@@ -39,8 +39,8 @@ const house: House = {
   },
   // Where the keepers of one process meet; the edge is handed in.
   host: {
-    files: ['src/lease/host.ts', 'src/lease/overruns.ts'],
-    imports: ['errors', 'record', 'clock', 'protocol', 'store', 'keeper'],
+    files: ['src/lease/host.ts', 'src/lease/overruns.ts', 'src/lease/outages.ts'],
+    imports: ['errors', 'record', 'clock', 'protocol', 'store', 'diagnostics', 'keeper'],
   },
   // Below the rooms whose options name one, and who make one of their own where none is named.
   client: {

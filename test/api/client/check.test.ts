@@ -11,19 +11,19 @@ describe('client.check', () => {
       cluster.lock('heeds', { client }).withLock(() => cluster.api.sleep(60_000)),
     );
     await cluster.advance(10_000);
-    expect(client.check({ toleranceMs: 0 })).toEqual({ ok: true, overruns: [] });
+    expect(client.check({ toleranceMs: 0 })).toEqual({ ok: true, overruns: [], outage: null });
     cluster.api.leases.delete('default', 'heeds');
     await cluster.advance(20_000);
     // The default tolerance: as much as Kubernetes’ own controllers have.
-    expect(client.check()).toEqual({ ok: true, overruns: [] });
+    expect(client.check()).toEqual({ ok: true, overruns: [], outage: null });
     await cluster.advance(1);
     const overruns = [{ lease: 'default/heeds', sinceMs: 20_001 }];
-    expect(client.check()).toEqual({ ok: false, overruns });
+    expect(client.check()).toEqual({ ok: false, overruns, outage: null });
     expect(client.check({ toleranceMs: 20_001 }).ok).toBe(true);
-    expect(client.check({ toleranceMs: 0 })).toEqual({ ok: false, overruns });
+    expect(client.check({ toleranceMs: 0 })).toEqual({ ok: false, overruns, outage: null });
     await cluster.advance(30_000);
     expect(await run).toMatchObject({ reason: 'deleted' });
-    expect(client.check({ toleranceMs: 0 })).toEqual({ ok: true, overruns: [] });
+    expect(client.check({ toleranceMs: 0 })).toEqual({ ok: true, overruns: [], outage: null });
   });
 
   it('names the leading callback that goes on although its lease was lost', async () => {
@@ -43,6 +43,7 @@ describe('client.check', () => {
     expect(client.check({ toleranceMs: 200 })).toEqual({
       ok: false,
       overruns: [{ lease: 'default/deaf', sinceMs: 250 }],
+      outage: null,
     });
     stop.abort();
     // Work that was told of a loss is not waited for; it is still to be seen here.

@@ -195,6 +195,7 @@ describe('the end of a term', () => {
     const stopListening = listen({
       step: ({ step, intent }) => void order.push(intent ?? step),
       event: () => undefined,
+      outage: () => undefined,
     });
     order.length = 0;
     await how(cluster, a);

@@ -1,5 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { diagnosticsChannels, type EventMessage, type StepMessage } from '@metaparticle/sync';
+import {
+  diagnosticsChannels,
+  type EventMessage,
+  type OutageMessage,
+  type StepMessage,
+} from '@metaparticle/sync';
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { publishEvent, publishStep, type Subject } from '../../../src/diagnostics.js';
 import { Cluster } from '../../support/cluster.js';
@@ -25,6 +30,7 @@ describe('diagnostics', () => {
     expect(diagnosticsChannels).toEqual({
       step: 'metaparticle:sync:step',
       event: 'metaparticle:sync:event',
+      outage: 'metaparticle:sync:outage',
     });
   });
 
@@ -50,6 +56,26 @@ describe('diagnostics', () => {
     ]);
     expect(events.some(({ after }) => after === 'holding')).toBe(true);
     for (const event of events) expect(event.token).toBe(event.after === 'holding' ? token : null);
+  });
+
+  it('tell when a lease gets no answer, and when it gets one again', async () => {
+    await using cluster = await Cluster.start();
+    const heard: OutageMessage[] = [];
+    const onOutage = (message: unknown): number => heard.push(message as OutageMessage);
+    subscribe(diagnosticsChannels.outage, onOutage);
+    const fault = cluster.api.faults.dropBefore();
+    const waiting = cluster.lock('cut-off').acquire();
+    await cluster.advance(6_000);
+    fault.remove();
+    await cluster.settled(waiting);
+    unsubscribe(diagnosticsChannels.outage, onOutage);
+    const of = { lease: 'default/cut-off', server: cluster.api.url };
+    expect(heard).toMatchObject([
+      { ...of, isUnreachable: true },
+      { ...of, isUnreachable: false },
+    ]);
+    const [begun, over] = heard.map(({ at }) => at) as [number, number];
+    expect(over - begun).toBeLessThanOrEqual(1_250);
   });
 
   it('tell how requests ended', async () => {

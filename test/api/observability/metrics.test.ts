@@ -151,6 +151,27 @@ describe('metrics of what goes wrong', () => {
     expect(await metrics.value('leader_election_slowpath_total', labels)).toBe(1);
   });
 
+  it('say for each lease whether the API server has given no answer for 5 s', async () => {
+    await using cluster = await Cluster.start();
+    using metrics = collecting();
+    const value = (name: string): Promise<number> =>
+      metrics.value('metaparticle_sync_api_unreachable', { name });
+    const fault = cluster.api.faults.dropBefore({ match: { name: 'broken' } });
+    for (const name of ['healthy', 'broken']) {
+      cluster
+        .lock(name)
+        .acquire()
+        .catch(() => undefined);
+    }
+    await cluster.advance(4_999);
+    expect([await value('healthy'), await value('broken')]).toEqual([0, 0]);
+    await cluster.advance(2);
+    expect([await value('healthy'), await value('broken')]).toEqual([0, 1]);
+    fault.remove();
+    await cluster.advance(1_000);
+    expect(await value('broken')).toBe(0);
+  });
+
   it('count interruptions of watches', async () => {
     await using cluster = await Cluster.start();
     using metrics = collecting();

@@ -129,6 +129,18 @@ describe('spans of a lock', () => {
       'watch interrupted',
     ]);
   });
+
+  it('remark on an API server that gives no answer, and on its return', async () => {
+    await using cluster = await Cluster.start();
+    const fault = cluster.api.faults.dropBefore();
+    const waiting = cluster.lock('cut-off').acquire();
+    await cluster.advance(6_000);
+    fault.remove();
+    await cluster.settled(waiting);
+    const [acquire] = spans('lease.acquire');
+    const remarks = acquire?.events.map(({ name }) => name);
+    expect(remarks).toEqual(['API server unreachable', 'API server reachable']);
+  });
 });
 
 describe('spans of an election', () => {
