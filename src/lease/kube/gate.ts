@@ -1,60 +1,47 @@
 /**
- * When requests may leave, after failures. One per client: a server in trouble is asked by one probe at a
- * time, whoever holds however many locks, and the rest of the queue follows once an answer has come.
+ * When requests may leave, after failures. While it is shut, one request at a time finds out whether the trouble is
+ * over, and the others follow once it is.
  *
  * Pure: every time is handed in, on one monotonic clock.
  */
 
-/** Starts of attempts are at least so far apart while nothing is known to work. */
+/** Starts of attempts are at least this far apart while nothing is known to work. */
 const PROBE_SPACING_MS = 250;
 
-/** A server that asked for a pause is asked again when the first deadline is this near. */
-const LAST_CHANCE_MS = 1000;
-
 export class Gate {
-  #open = true;
-  #shutUntil = -Infinity;
+  #isOpen = true;
   #lastStart = -Infinity;
   #probe: object | null = null;
 
-  /** Whether the server is known to work. */
   get isOpen(): boolean {
-    return this.#open;
+    return this.#isOpen;
   }
 
   /** Milliseconds until the next request may leave; `Infinity` while a probe decides. */
-  delay(now: number, earliestDeadline: number): number {
-    if (this.#open) return 0;
+  delay(now: number): number {
+    if (this.#isOpen) return 0;
     if (this.#probe !== null) return Infinity;
-    const pauseEnds = Math.min(this.#shutUntil, earliestDeadline - LAST_CHANCE_MS);
-    return Math.max(0, this.#lastStart + PROBE_SPACING_MS - now, pauseEnds - now);
+    return Math.max(0, this.#lastStart + PROBE_SPACING_MS - now);
   }
 
   /** `request` left. */
   left(request: object, now: number): void {
     this.#lastStart = now;
-    if (!this.#open) this.#probe = request;
+    if (!this.#isOpen) this.#probe = request;
   }
 
-  /** `request` has ended, or is silent for so long that it decides nothing anymore. */
+  /** `request` has ended, or has been without an answer for so long that it decides nothing. */
   done(request: object): void {
     if (this.#probe === request) this.#probe = null;
   }
 
-  /** An answer came. @param pauseMs how long the server asked to be left alone */
-  answered(status: number, pauseMs: number | null, now: () => number): void {
-    if (status !== 429 && status < 500) {
-      this.#open = true;
-      this.#shutUntil = -Infinity;
-      return;
-    }
-    this.#open = false;
-    if (pauseMs === null || (status !== 429 && status !== 503)) return;
-    this.#shutUntil = Math.max(this.#shutUntil, now() + pauseMs);
+  open(): void {
+    this.#isOpen = true;
   }
 
-  /** No answer came. */
-  failed(): void {
-    this.#open = false;
+  /** What started then has failed. */
+  shut(startedAt: number): void {
+    this.#isOpen = false;
+    this.#lastStart = Math.max(this.#lastStart, startedAt);
   }
 }

@@ -1,3 +1,4 @@
+/** Pure: whose turn it is among requests of different purposes. */
 import type { Lane } from '../store.js';
 
 interface Queued {
@@ -20,25 +21,35 @@ const MOST_PASSED_OVER = 3;
 /** So near to its end no holder waits for somebody else's turn. */
 const PRESSING_MS = 3_000;
 
-/** Items by lane, then by earliest deadline, first come first served among equals. */
-export class DeadlineQueue<T extends Queued> {
+/** Items by lane, then in the order that is given for them, first come first served among equals. */
+export class LaneQueue<T extends Queued> {
+  readonly #order: (item: T) => number;
   readonly #lanes: readonly Waiting<T>[] = LANES.map(() => ({ items: [], passedOver: 0 }));
 
-  /** The one whose turn it is. */
-  peek(now: number): T | undefined {
-    const [holder] = this.#lanes[0]?.items ?? [];
-    if (holder !== undefined && holder.deadline - now < PRESSING_MS) return holder;
-    const waiting = this.#lanes.filter(({ items }) => items.length > 0);
-    const next = waiting.find(({ passedOver }) => passedOver >= MOST_PASSED_OVER) ?? waiting[0];
-    return next?.items[0];
+  /** @param order lower goes first; of one item it never changes */
+  constructor(order: (item: T) => number) {
+    this.#order = order;
   }
 
-  /** The one whose deadline comes first of all, whatever its lane. */
-  earliest(): T | undefined {
+  /** The one whose turn it is, of those that are ready. */
+  peek(now: number, isReady: (item: T) => boolean = () => true): T | undefined {
+    const heads = this.#lanes.map(({ items, passedOver }) => ({
+      item: items.find(isReady),
+      passedOver,
+    }));
+    const holder = heads[0]?.item;
+    if (holder !== undefined && holder.deadline - now < PRESSING_MS) return holder;
+    const waiting = heads.filter(({ item }) => item !== undefined);
+    const next = waiting.find(({ passedOver }) => passedOver >= MOST_PASSED_OVER) ?? waiting[0];
+    return next?.item;
+  }
+
+  /** The first of all, whatever its lane. */
+  first(): T | undefined {
     let first: T | undefined;
     for (const { items } of this.#lanes) {
       const [head] = items;
-      if (head !== undefined && (first === undefined || head.deadline < first.deadline))
+      if (head !== undefined && (first === undefined || this.#order(head) < this.#order(first)))
         first = head;
     }
     return first;
@@ -46,10 +57,11 @@ export class DeadlineQueue<T extends Queued> {
 
   push(item: T): void {
     const { items } = this.#laneOf(item);
+    const order = this.#order(item);
     let [low, high] = [0, items.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((items[middle]?.deadline ?? Infinity) <= item.deadline) low = middle + 1;
+      if (this.#order(items[middle] ?? item) <= order) low = middle + 1;
       else high = middle;
     }
     items.splice(low, 0, item);

@@ -3,10 +3,9 @@ import { ApiUnreachableError, ClosedError } from '../../errors.js';
 import type { Clock } from '../clock.js';
 import type { Lane, Refused, RequestOptions, Unknown } from '../store.js';
 import type { Authorized, Door } from './endpoint.js';
-import { Gate } from './gate.js';
 import { retryAfterMs } from './http-wire.js';
 import type { ExchangeResult, HttpWire } from './http-wire.js';
-import { DeadlineQueue } from './queue.js';
+import { Scheduler } from './scheduler.js';
 import { brokenConnection, closed, refused, unsendable } from './unreachable.js';
 
 const debug = createDebug('metaparticle:sync:transport');
@@ -45,6 +44,7 @@ interface Entry {
   readonly lane: Lane;
   readonly resolve: (reply: Reply) => void;
   readonly cleanUps: (() => void)[];
+  readonly queuedAt: number;
   /** Breaks it off, once it was sent. */
   exchange: AbortController | null;
   sentAt: number;
@@ -64,8 +64,10 @@ const FEW_SOCKETS = 2;
 const MANY_SOCKETS = 4;
 /** Beyond so many leases one connection's latency leaves too little for renewals. */
 const MANY_LEASES = 100;
+/** A renewal that waited this long for its turn shows that there are too few connections, for a while. */
+const CROWDED = { afterMs: 500, forMs: 60_000 };
 
-/** Requests to one API server over few kept-alive connections: by lane, then by earliest deadline. */
+/** Requests to one API server over few kept-alive connections. The scheduler decides which leaves next, and when. */
 export class Transport {
   readonly #endpoint: Door;
   readonly #wire: HttpWire;
@@ -76,12 +78,12 @@ export class Transport {
   /** When the request was sent whose answer taught patience. */
   #learntFrom = -Infinity;
   readonly #onSilence: (sentAt: number) => void;
-  readonly #queue = new DeadlineQueue<Entry>();
-  readonly #gate = new Gate();
+  readonly #scheduler = new Scheduler<Entry>();
   /** Given up for new ones when one broke or fell silent: that says nothing good about its neighbors. */
   #connections = new AbortController();
   readonly #flying = new Set<Entry>();
-  #sockets = FEW_SOCKETS;
+  #heldCount = 0;
+  #crowdedUntil = -Infinity;
   #busy = 0;
   #cancelWakeUp: (() => void) | null = null;
   #isPumping = false;
@@ -102,7 +104,7 @@ export class Transport {
     return new Promise((resolve) => {
       const entry: Entry = {
         ...{ call, options, deadline: options.deadline, lane: options.lane ?? 'seeking' },
-        ...{ resolve, cleanUps: [] },
+        ...{ resolve, cleanUps: [], queuedAt: this.#now() },
         ...{ exchange: null, sentAt: 0, connections: null },
         ...{ isBusy: false, isSilent: false, isDone: false },
       };
@@ -116,24 +118,36 @@ export class Transport {
         onAbort();
         return;
       }
+      const leftMs = entry.deadline - this.#now();
+      const onDeadline = (): void => this.#giveUp(entry, whyUnsent(entry));
+      if (leftMs <= 0) {
+        onDeadline();
+        return;
+      }
       signal?.addEventListener('abort', onAbort, { once: true });
       entry.cleanUps.push(() => signal?.removeEventListener('abort', onAbort));
-      this.#queue.push(entry);
+      entry.cleanUps.push(this.#clock.after(leftMs, onDeadline));
+      this.#scheduler.push(entry);
       this.#pump();
     });
   }
 
   /** How many leases the client holds: many are worth two more connections. */
   holding(count: number): void {
-    this.#sockets = count > MANY_LEASES ? MANY_SOCKETS : FEW_SOCKETS;
+    this.#heldCount = count;
     this.#pump();
+  }
+
+  #sockets(now: number): number {
+    const isCrowded = this.#heldCount > MANY_LEASES || now < this.#crowdedUntil;
+    return isCrowded ? MANY_SOCKETS : FEW_SOCKETS;
   }
 
   /** Ends everything: what is queued is refused, what was sent is of unknown outcome. */
   close(): void {
     this.#isClosed = true;
     this.#cancelWakeUp?.();
-    for (const entry of this.#queue.drain()) this.#finish(entry, closed());
+    for (const entry of this.#scheduler.drain()) this.#finish(entry, closed());
     for (const entry of this.#flying) {
       const wasSent = entry.exchange !== null;
       entry.exchange?.abort(new ClosedError());
@@ -153,37 +167,28 @@ export class Transport {
   }
 
   #letOut(): number {
-    for (;;) {
-      const earliest = this.#queue.earliest();
-      if (earliest === undefined) return Infinity;
-      const now = this.#now();
-      const left = earliest.deadline - now;
-      if (left <= 0) {
-        this.#giveUp(earliest, 'its deadline passed before it could be sent');
-        continue;
-      }
-      const hasSocket = this.#busy < this.#sockets;
-      const delay = hasSocket ? this.#gate.delay(now, earliest.deadline) : Infinity;
-      if (delay > 0) return Math.min(delay, left);
-      // In an outage the few that may leave are those that would not be of use later.
-      const next = this.#gate.isOpen ? (this.#queue.peek(now) ?? earliest) : earliest;
-      this.#queue.take(next);
-      void this.#depart(next, now);
+    for (let now = this.#now(); this.#busy < this.#sockets(now); now = this.#now()) {
+      const next = this.#scheduler.next(now);
+      if (typeof next === 'number') return next;
+      // Timers may be late.
+      if (next.deadline <= now) this.#giveUp(next, whyUnsent(next));
+      else void this.#depart(next, now);
     }
+    return Infinity;
   }
 
   async #depart(entry: Entry, now: number): Promise<void> {
+    const isRetry = this.#scheduler.left(entry, now);
+    const isLate = entry.lane === 'holding' && now - entry.queuedAt >= CROWDED.afterMs;
+    if (isLate && !isRetry) this.#crowdedUntil = now + CROWDED.forMs;
     entry.isBusy = true;
     this.#busy++;
     this.#flying.add(entry);
-    this.#gate.left(entry, now);
-    const expire = (): void => this.#giveUp(entry, 'the kubeconfig gave no credentials in time');
-    entry.cleanUps.push(this.#clock.after(entry.deadline - now, expire));
     try {
       const authorized = await this.#endpoint.authorize();
       if (!entry.isDone) await this.#transmit(entry, authorized);
     } catch (error) {
-      this.#gate.failed();
+      this.#scheduler.shut(now);
       this.#finish(entry, unsendable(error, this.#endpoint.server));
     }
   }
@@ -230,8 +235,10 @@ export class Transport {
     if (entry.isSilent || entry.isDone) return;
     entry.isSilent = true;
     debug('%s %s: silent', entry.call.method, entry.call.path);
-    this.#distrust(entry);
-    this.#onSilence(entry.sentAt);
+    if (this.#scheduler.unanswered(entry, entry.sentAt, this.#now())) {
+      this.#distrust(entry);
+      this.#onSilence(entry.sentAt);
+    }
     this.#vacate(entry);
     entry.options.onSilent?.();
     this.#pump();
@@ -243,8 +250,7 @@ export class Transport {
     if (result.kind === 'answered') {
       debug('%s %s: %d', method, path, result.status);
       if (result.status < 500 && result.status !== 429) this.#adapt(entry.sentAt);
-      const pauseMs = retryAfterMs(result.headers, () => this.#clock.now().wall);
-      this.#gate.answered(result.status, pauseMs, this.#now);
+      this.#learn(entry, result);
       const answeredAt = Date.parse(String(result.headers['date'] ?? ''));
       const { status, body } = result;
       this.#finish(entry, {
@@ -255,8 +261,17 @@ export class Transport {
     }
     const { error, mayHaveLeft, wasIdle } = result;
     debug('%s %s: %s', method, path, error.message);
-    this.#distrust(entry, wasIdle);
+    // One that fell silent has been judged.
+    if (wasIdle || entry.isSilent) this.#renewConnections(entry);
+    else if (this.#scheduler.unanswered(entry, entry.sentAt, this.#now())) this.#distrust(entry);
     this.#finish(entry, brokenConnection(error, mayHaveLeft, this.#endpoint.server));
+  }
+
+  #learn(entry: Entry, { status, headers }: ExchangeResult & { kind: 'answered' }): void {
+    const isRefusal = status === 429 || status >= 500;
+    if (isRefusal && entry.isSilent) return;
+    const pauseMs = retryAfterMs(headers, () => this.#clock.now().wall);
+    this.#scheduler.answered(entry, entry.sentAt, status, pauseMs, this.#now());
   }
 
   /** What was asked earlier and answered later tells of an outage that is over. */
@@ -268,19 +283,25 @@ export class Transport {
     this.#patienceMs = Math.max(this.#silentMs, patienceMs);
   }
 
+  /** Nothing is known to reach the server. */
+  #distrust(entry: Entry): void {
+    if (this.#renewConnections(entry)) this.#scheduler.shut(entry.sentAt);
+  }
+
   /**
    * Only the current connections can give bad evidence; older ones have been replaced already. One that had
    * been idle may just have been closed: that says nothing about the server.
+   * @returns whether there was something to replace
    */
-  #distrust(entry: Entry, wasIdle = false): void {
-    if (entry.connections !== this.#connections.signal) return;
+  #renewConnections(entry: Entry): boolean {
+    if (entry.connections !== this.#connections.signal) return false;
     this.#connections.abort();
     this.#connections = new AbortController();
-    if (!wasIdle) this.#gate.failed();
+    return true;
   }
 
   #giveUp(entry: Entry, why: string): void {
-    this.#queue.remove(entry);
+    this.#scheduler.remove(entry);
     const message = `the request to ${this.#endpoint.server} was not sent: ${why}`;
     this.#finish(entry, refused(new ApiUnreachableError(message, this.#endpoint.server)));
   }
@@ -289,7 +310,7 @@ export class Transport {
     if (!entry.isBusy) return;
     entry.isBusy = false;
     this.#busy--;
-    this.#gate.done(entry);
+    this.#scheduler.done(entry);
   }
 
   #finish(entry: Entry, reply: Reply): void {
@@ -301,6 +322,12 @@ export class Transport {
     entry.resolve(reply);
     this.#pump();
   }
+}
+
+function whyUnsent({ isBusy }: Entry): string {
+  return isBusy
+    ? 'the kubeconfig gave no credentials in time'
+    : 'its deadline passed before it could be sent';
 }
 
 function cleanUp(entry: Entry): void {

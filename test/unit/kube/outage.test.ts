@@ -5,6 +5,7 @@ import type { ScriptedExchange } from './support/scripted-wire.js';
 import { SERVER, kubeConfigOf } from './support/kube-config.js';
 import { Sender, gistOf } from './support/sending.js';
 import type { Limits } from './support/sending.js';
+import type { Reply } from '../../../src/lease/kube/transport.js';
 
 let clock: ManualClock;
 let wire: ScriptedWire;
@@ -241,13 +242,13 @@ describe('a server that is down', () => {
 
   it('is asked by one probe at a time, and when it is back the queue drains by deadline', async () => {
     wire.onExchange = (exchange) => exchange.refuse();
-    const answered: number[] = [];
+    const answered: { index: number; deadline: number }[] = [];
     const persistent = async (index: number): Promise<void> => {
       for (;;) {
         const inMs = 60_000 - index;
         const deadline = clock.monotonic() + inMs;
         const reply = await sender.get(`${index}`, { inMs });
-        if (reply.kind === 'answer') return void answered.push(deadline);
+        if (reply.kind === 'answer') return void answered.push({ index, deadline });
         expect(gistOf(reply)).toBe('refused, transient');
         if (wire.exchanges.length > 500) throw new Error('asked over and over');
       }
@@ -265,18 +266,24 @@ describe('a server that is down', () => {
     expect(clock.monotonic()).toBe(1_500);
     expect(wire.connections - before).toBe(2);
     expect(wire.exchanges).toHaveLength(7 + 50);
-    expect(answered).toEqual([...answered].sort((a, b) => a - b));
+    const hadFailed = ({ index }: { index: number }): boolean =>
+      wire.exchanges.filter(({ name }) => name === `${index}`).length > 1;
+    const others = answered.filter((one) => !hadFailed(one)).map(({ deadline }) => deadline);
+    expect(others).toHaveLength(43);
+    expect(others).toEqual([...others].sort((a, b) => a - b));
+    // The others do not wait for them, nor they for the others: in turn.
+    expect(answered.findLastIndex(hadFailed)).toBeLessThanOrEqual(2 * 7);
   });
 
   it('is probed by one request at a time, also while that takes long', async () => {
-    wire.onExchange = answerAfter(300, 500);
+    wire.onExchange = (exchange) => void clock.after(300, () => exchange.reset());
     const all = ['a', 'b', 'c', 'd'].map((name) => sender.get(name));
     await clock.advanceUntil(Promise.all(all));
     expect(sent()).toEqual(['a at 0', 'b at 0', 'c at 300', 'd at 600']);
   });
 
   it('is probed by the next request once a probe has been silent for 650 ms', async () => {
-    wire.onExchange = (exchange) => exchange.answer(500);
+    wire.onExchange = (exchange) => exchange.reset();
     await sender.get('a');
     wire.onExchange = () => undefined;
     for (const name of ['b', 'c', 'd']) void sender.get(name);
@@ -285,60 +292,187 @@ describe('a server that is down', () => {
   });
 });
 
-describe('a server under load', () => {
+describe('an answer of 5xx or 429', () => {
   const answerOnce =
     (status: number, retryAfter: string) =>
     (exchange: ScriptedExchange): void => {
       wire.onExchange = answer;
       exchange.answer(status, {}, { 'retry-after': retryAfter });
     };
+  const refuse = (name: string, status = 500): void => {
+    wire.onExchange = (exchange) => exchange.answer(exchange.name === name ? status : 200);
+  };
 
-  it.each([429, 503])(
-    'that answers %d with Retry-After is left alone for that long',
+  it.each([429, 500, 502, 503, 504])(
+    'speaks about what was asked: after %d the same is asked again 250 ms later, the rest at once',
     async (status) => {
-      wire.onExchange = answerOnce(status, '3');
+      wire.onExchange = answerOnce(status, '');
       expect(gistOf(await sender.get('a'))).toBe(`${status}`);
-      expect(gistOf(await clock.advanceUntil(sender.get('b')))).toBe('200');
-      expect(sent()).toEqual(['a at 0', 'b at 3000']);
+      const again = sender.get('a');
+      await sender.get('b');
+      expect(gistOf(await clock.advanceUntil(again))).toBe('200');
+      expect(sent()).toEqual(['a at 0', 'b at 0', 'a at 250']);
     },
   );
+
+  it.each([429, 503])('with %d and Retry-After leaves it alone for that long', async (status) => {
+    wire.onExchange = answerOnce(status, '3');
+    await sender.get('a');
+    const again = sender.get('a');
+    await sender.get('b');
+    expect(gistOf(await clock.advanceUntil(again))).toBe('200');
+    expect(sent()).toEqual(['a at 0', 'b at 0', 'a at 3000']);
+  });
 
   it('may give the time of Retry-After as a date', async () => {
     const date = new Date(clock.wall() + 4_000).toUTCString();
     wire.onExchange = answerOnce(503, date);
     await sender.get('a');
-    await clock.advanceUntil(sender.get('b'));
-    expect(sent()).toEqual(['a at 0', 'b at 4000']);
+    await clock.advanceUntil(sender.get('a'));
+    expect(sent()).toEqual(['a at 0', 'a at 4000']);
   });
 
-  it.each(['soon', '-5', ''])(
-    'with Retry-After: %j is probed as without it',
-    async (retryAfter) => {
-      wire.onExchange = answerOnce(429, retryAfter);
-      await sender.get('a');
-      await clock.advanceUntil(sender.get('b'));
-      expect(sent()).toEqual(['a at 0', 'b at 250']);
-    },
-  );
-
-  it('is asked again all the same one second before the earliest deadline', async () => {
-    wire.onExchange = answerOnce(503, '600');
-    expect(gistOf(await sender.get('a'))).toBe('503');
-    // Who holds has time yet, and does not take the chance of others.
-    const far = sender.get('far', { inMs: 60_000, lane: 'holding' });
-    const near = sender.get('near', { inMs: 1_600 });
-    expect(gistOf(await clock.advanceUntil(near))).toBe('200');
-    expect(gistOf(await far)).toBe('200');
-    expect(sent()).toEqual(['a at 0', 'near at 600', 'far at 600']);
-  });
-
-  it('that answers 500 is probed, and any answer below 500 opens the way', async () => {
-    wire.onExchange = (exchange) => exchange.answer(500);
+  it.each([
+    [429, 'soon'],
+    [429, '-5'],
+    [429, ''],
+    [500, '60'],
+  ])('%d with Retry-After: %j is as without it', async (status, retryAfter) => {
+    wire.onExchange = answerOnce(status, retryAfter);
     await sender.get('a');
+    await clock.advanceUntil(sender.get('a'));
+    expect(sent()).toEqual(['a at 0', 'a at 250']);
+  });
+
+  it('is asked again all the same one second before the deadline', async () => {
+    wire.onExchange = answerOnce(503, '600');
+    await sender.get('a');
+    expect(gistOf(await clock.advanceUntil(sender.get('a', { inMs: 1_600 })))).toBe('200');
+    expect(sent()).toEqual(['a at 0', 'a at 600']);
+  });
+
+  it('makes no pause for others, and theirs end once one that failed gets through', async () => {
+    wire.onExchange = (exchange) => exchange.answer(429, {}, { 'retry-after': '60' });
+    for (const name of ['a', 'b']) await sender.get(name);
+    wire.onExchange = answer;
+    const far = sender.get('a', { inMs: 60_000 });
+    await clock.advance(1_000);
+    expect(gistOf(await clock.advanceUntil(sender.get('b', { inMs: 2_000 })))).toBe('200');
+    // It was queued before, and knows of the pause alone.
+    void far;
+    expect(gistOf(await sender.get('a'))).toBe('200');
+    expect(sent()).toEqual(['a at 0', 'b at 0', 'b at 2000', 'a at 2000']);
+  });
+
+  it('lets retries leave one at a time, what failed longest ago first', async () => {
+    wire.onExchange = (exchange) => exchange.answer(500);
+    for (const name of ['a', 'b', 'c']) {
+      await sender.get(name);
+      await clock.advance(10);
+    }
+    const again = ['c', 'b', 'a'].map((name) => sender.get(name));
+    await clock.advanceUntil(Promise.all(again));
+    expect(sent().slice(3)).toEqual(['a at 270', 'b at 520', 'c at 770']);
+  });
+
+  it('lets them all go once one of them is answered well, which may be a 409', async () => {
+    wire.onExchange = (exchange) => exchange.answer(500);
+    const names = Array.from({ length: 10 }, (_, n) => `${n}`);
+    await Promise.all(names.map((name) => sender.get(name)));
     wire.onExchange = (exchange) => exchange.answer(409);
-    const all = Array.from({ length: 10 }, (_, index) => sender.get(`${index}`));
-    const replies = await clock.advanceUntil(Promise.all(all));
-    expect(replies.map(gistOf)).toEqual(Array(10).fill('409'));
+    const again = names.map((name) => sender.get(name));
+    expect((await clock.advanceUntil(Promise.all(again))).map(gistOf)).toEqual(
+      Array(10).fill('409'),
+    );
     expect(clock.monotonic()).toBe(250);
+  });
+
+  it('holds up nothing else: at most every second request that leaves is a retry', async () => {
+    wire.onExchange = (exchange) => exchange.answer(exchange.name.startsWith('bad') ? 500 : 200);
+    const bad = ['bad-0', 'bad-1', 'bad-2', 'bad-3'];
+    await Promise.all(bad.map((name) => sender.get(name)));
+    await clock.advance(1_000);
+    wire.onExchange = () => undefined;
+    const [first] = ['good-0', 'good-1'].map((name) => sender.get(name));
+    const later = [...bad, 'good-2', 'good-3', 'good-4'].map((name) => sender.get(name));
+    await clock.advance(0);
+    wire.onExchange = (exchange) => exchange.answer(exchange.name.startsWith('bad') ? 500 : 200);
+    for (const exchange of wire.exchanges) exchange.answer();
+    await first;
+    await clock.advance(0);
+    expect(wire.names.slice(4)).toEqual([
+      ...['good-0', 'good-1', 'bad-0', 'good-2', 'good-3', 'good-4'],
+    ]);
+    await clock.advanceUntil(Promise.all(later));
+  });
+
+  it('to a write is one to the next read of the same lease, but not the other way round', async () => {
+    const call = (method: 'GET' | 'PUT') => sender.send({ method, path: '/a' });
+    refuse('a');
+    await call('PUT');
+    await clock.advanceUntil(call('GET'));
+    expect(clock.monotonic()).toBe(250);
+    refuse('');
+    await clock.advanceUntil(call('PUT'));
+    expect(clock.monotonic()).toBe(500);
+    refuse('a');
+    await clock.advanceUntil(call('GET'));
+    await call('PUT');
+    expect(clock.monotonic()).toBe(500);
+  });
+});
+
+describe('requests of one namespace that get no answer', () => {
+  const hang = (exchange: ScriptedExchange): void => {
+    if (exchange.path.startsWith('/hanging/')) return;
+    exchange.answer();
+  };
+  const put = (path: string): Promise<Reply> => sender.send({ method: 'PUT', path });
+
+  it('make those beside them wait, one at a time, and nothing else', async () => {
+    wire.onExchange = hang;
+    for (const n of [0, 1, 2, 3, 4, 5]) void put(`/hanging/${n}`);
+    const fine = [0, 1, 2, 3].map((n) => put(`/fine/${n}`));
+    await clock.advanceUntil(Promise.all(fine));
+    expect(sent()).toEqual([
+      // Both connections are waited for, then one probe; now two are known to be silent.
+      ...['0 at 0', '1 at 0', '2 at 650', '3 at 1300'],
+      ...['0 at 1950', '4 at 1950', '1 at 1950', '2 at 1950', '3 at 1950'],
+    ]);
+    const doubts = silences.length;
+    await clock.advance(5_000);
+    const later = wire.exchanges.slice(9).map(({ path, at }) => `${path} at ${at}`);
+    expect(later).toEqual(['/hanging/5 at 2600']);
+    // What hangs beside answers speaks against no connection, after the first ones did.
+    expect(silences.length - doubts).toBeLessThanOrEqual(1);
+  });
+
+  it('do so until one of them is answered', async () => {
+    wire.onExchange = hang;
+    for (const n of [0, 1]) void put(`/hanging/${n}`);
+    await clock.advance(650);
+    wire.onExchange = answer;
+    const others = [2, 3, 4].map((n) => put(`/hanging/${n}`));
+    await clock.advanceUntil(Promise.all(others));
+    expect(clock.monotonic()).toBe(650);
+  });
+});
+
+describe('answers that take long', () => {
+  const inFlight = async (lane: 'holding' | 'seeking'): Promise<number> => {
+    wire.onExchange = answerAfter(150);
+    const all = Array.from({ length: 20 }, (_, n) => sender.get(`${n}`, { lane }));
+    const at = clock.monotonic() + 810;
+    await clock.advance(at - clock.monotonic());
+    const most = wire.exchanges.filter((one) => at - one.at < 150).length;
+    await clock.advanceUntil(Promise.all(all));
+    return most;
+  };
+
+  it('get two more connections once a renewal had to wait for half a second', async () => {
+    expect(await inFlight('seeking')).toBe(2);
+    expect(await inFlight('holding')).toBe(4);
+    await clock.advance(60_000);
+    expect(await inFlight('seeking')).toBe(2);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { fc } from '../../support/property.js';
-import { DeadlineQueue } from '../../../src/lease/kube/queue.js';
+import { LaneQueue } from '../../../src/lease/kube/queue.js';
 
 const LANES = ['holding', 'vacating', 'seeking'] as const;
 
@@ -9,18 +9,19 @@ interface Item {
   readonly lane: (typeof LANES)[number];
 }
 const FAR = 1_000_000;
+const byDeadline = ({ deadline }: Pick<Item, 'deadline'>): number => deadline;
 
 const item = fc.record({
   deadline: fc.integer({ min: 0, max: 5 }),
   lane: fc.constantFrom(...LANES),
 });
 
-describe('DeadlineQueue', () => {
+describe('LaneQueue', () => {
   it('hands out by earliest deadline in a lane, first come first served among equals', () => {
     fc.assert(
       fc.property(fc.array(item), (made) => {
         const items = made.map((one, index) => ({ ...one, index }));
-        const queue = new DeadlineQueue<(typeof items)[number]>();
+        const queue = new LaneQueue<(typeof items)[number]>(byDeadline);
         for (const one of items) queue.push(one);
         const out = items.map(() => {
           const next = queue.peek(-FAR);
@@ -40,7 +41,7 @@ describe('DeadlineQueue', () => {
     );
   });
 
-  const letOut = (queue: DeadlineQueue<Item>, now: number, count: number): string =>
+  const letOut = (queue: LaneQueue<Item>, now: number, count: number): string =>
     Array.from({ length: count }, () => {
       const next = queue.peek(now);
       if (next === undefined) return '-';
@@ -49,13 +50,13 @@ describe('DeadlineQueue', () => {
     }).join('');
 
   it('lets holders go first, and nobody wait for ever', () => {
-    const queue = new DeadlineQueue<Item>();
+    const queue = new LaneQueue<Item>(byDeadline);
     for (let n = 0; n < 9; n++) for (const lane of LANES) queue.push({ deadline: FAR, lane });
     expect(letOut(queue, 0, 13)).toBe('hhhvshhvshhvs');
   });
 
   it('lets nobody before a holder whose time is nearly up', () => {
-    const queue = new DeadlineQueue<Item>();
+    const queue = new LaneQueue<Item>(byDeadline);
     for (let n = 0; n < 9; n++) {
       queue.push({ deadline: 3_500 + n, lane: 'holding' });
       queue.push({ deadline: 3_500, lane: 'seeking' });
@@ -67,18 +68,27 @@ describe('DeadlineQueue', () => {
   it('knows whose deadline is the earliest of all', () => {
     fc.assert(
       fc.property(fc.array(item, { minLength: 1 }), (items) => {
-        const queue = new DeadlineQueue<(typeof items)[number]>();
+        const queue = new LaneQueue<(typeof items)[number]>(byDeadline);
         for (const one of items) queue.push(one);
         const earliest = Math.min(...items.map(({ deadline }) => deadline));
-        expect(queue.earliest()?.deadline).toBe(earliest);
+        expect(queue.first()?.deadline).toBe(earliest);
       }),
     );
-    expect(new DeadlineQueue().earliest()).toBeUndefined();
+    expect(new LaneQueue(byDeadline).first()).toBeUndefined();
+  });
+
+  it('passes over what is not ready, in every lane', () => {
+    const queue = new LaneQueue<Item>(byDeadline);
+    queue.push({ deadline: 500, lane: 'holding' });
+    queue.push({ deadline: 3_500, lane: 'vacating' });
+    queue.push({ deadline: 9_500, lane: 'vacating' });
+    const after = (ms: number) => queue.peek(0, ({ deadline }) => deadline > ms)?.deadline;
+    expect([0, 1_000, 5_000, 9_999].map(after)).toEqual([500, 3_500, 9_500, undefined]);
   });
 
   it('takes out what was removed, and everything when drained', () => {
     const lane = 'seeking';
-    const queue = new DeadlineQueue<{ deadline: number; lane: typeof lane }>();
+    const queue = new LaneQueue<{ deadline: number; lane: typeof lane }>(byDeadline);
     const [a, b, c] = [
       { deadline: 3, lane } as const,
       { deadline: 1, lane } as const,
