@@ -55,10 +55,15 @@ const heard = new Map<string, number>();
 const waiting = new Set<string>();
 /** How often it was told of a lease at all. */
 const news = new Map<string, number>();
+/** How many claims of this process met a newer version of the record. */
+const claimsInVain = new Map<string, number>();
 
 subscribe(diagnosticsChannels.event, (message) => {
-  const { lease, event, detail } = message as EventMessage;
+  const { lease, event, before, verdict, detail } = message as EventMessage;
   const name = lease.slice(lease.indexOf('/') + 1);
+  if (event === 'settled' && before === 'seeking' && verdict === 'conflict') {
+    claimsInVain.set(name, (claimsInVain.get(name) ?? 0) + 1);
+  }
   if (event === 'news') news.set(name, (news.get(name) ?? 0) + 1);
   if (event === 'news' && isVacant((detail as { readonly after: State }).after)) {
     heard.set(name, now());
@@ -139,6 +144,8 @@ const calls = {
     const sentAt = [...(sends.get(name)?.values() ?? [])].at(-1) ?? NaN;
     return { sentAt, heardAt: heard.get(name) ?? NaN };
   },
+
+  claimsInVain: (name: string): number => claimsInVain.get(name) ?? 0,
 
   /** Acquires and releases so many times. @returns how long each pair took */
   rounds: async ({ name, count }: { name: string; count: number }): Promise<number[]> => {
