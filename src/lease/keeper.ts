@@ -252,8 +252,8 @@ export class Keeper {
   }
 
   #requestOptions(now: Instant): RequestOptions {
-    const { withinMs, limitMs, lane } = requestBudget(this.#state, now);
-    return { deadline: now.monotonic + withinMs, limitMs, lane };
+    const { withinMs, ...budget } = requestBudget(this.#state, now);
+    return { deadline: now.monotonic + withinMs, ...budget };
   }
 
   #timed(write: Write, options: RequestOptions): RequestOptions {

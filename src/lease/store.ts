@@ -59,6 +59,8 @@ export interface RequestOptions {
   readonly deadline: number;
   /** Longest wait for an answer once sent, milliseconds; also sent to the server as `?timeout=`. */
   readonly limitMs: number;
+  /** Silence of this length calls `onSilent` however slow the server has been; not before the usual time. */
+  readonly patienceMs?: number;
   /** Called once, synchronously, just before the request leaves our hands; never while it is queued. */
   readonly onSent?: () => void;
   /** Called at most once: sent, but no answer for so long that it is wise to try again beside it. */

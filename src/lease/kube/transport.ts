@@ -220,14 +220,15 @@ export class Transport {
   }
 
   #watchOver(entry: Entry, exchange: AbortController): void {
-    const { limitMs } = entry.options;
+    const { limitMs, patienceMs: atMostMs = Infinity } = entry.options;
     const onLimit = (): void => {
       this.#fallSilent(entry);
       exchange.abort(new Error(`no answer within ${limitMs} ms`));
     };
     entry.cleanUps.push(this.#clock.after(limitMs, onLimit));
-    if (this.#patienceMs >= limitMs) return;
-    entry.cleanUps.push(this.#clock.after(this.#patienceMs, () => this.#fallSilent(entry)));
+    const patienceMs = Math.max(this.#silentMs, Math.min(this.#patienceMs, atMostMs));
+    if (patienceMs >= limitMs) return;
+    entry.cleanUps.push(this.#clock.after(patienceMs, () => this.#fallSilent(entry)));
   }
 
   /** Its place goes to another request on another connection; a late answer is still welcome. */

@@ -59,6 +59,8 @@ export interface Budget {
   readonly withinMs: number;
   /** How long to wait for its answer once it is sent. */
   readonly limitMs: number;
+  /** After this much silence at the latest another attempt goes beside it, however slow the server has been. */
+  readonly patienceMs: number;
   /** For whose sake it is made. */
   readonly lane: Exclude<State['kind'], 'over'>;
 }
@@ -66,7 +68,9 @@ export interface Budget {
 export function requestBudget(state: State, now: Instant): Budget {
   const withinMs = usefulMs(state, now);
   const lane = state.kind === 'over' ? 'vacating' : state.kind;
-  return { withinMs, limitMs: Math.min(withinMs, REQUEST_LIMIT_MS), lane };
+  // The nearer the end of belief, the closer the attempts: the last ones may be the first after an outage.
+  const patienceMs = state.kind === 'holding' ? withinMs / 3 : Infinity;
+  return { withinMs, limitMs: Math.min(withinMs, REQUEST_LIMIT_MS), patienceMs, lane };
 }
 
 function usefulMs(state: State, now: Instant): number {

@@ -1,6 +1,6 @@
 // An API server that cannot be reached, or answers with errors: waited for, told about, and asked with care.
 import { describe, expect, it } from '@jest/globals';
-import { AcquireTimeoutError, ApiUnreachableError } from '@metaparticle/sync';
+import { AcquireTimeoutError, ApiUnreachableError, Lock } from '@metaparticle/sync';
 import type { BaseLeaseServer } from '@metaparticle/sync/testing';
 import { expectError, rejection } from '../../support/promises.js';
 import { Cluster, SocketCluster, quickHeldMs } from '../../support/cluster.js';
@@ -135,6 +135,35 @@ describe('an API server in trouble', () => {
       quickHeldMs - 1_000,
     ]);
   });
+});
+
+describe('an outage of 10 s', () => {
+  it.each([0, 100, 500, 1_000, 1_900])(
+    'costs no lock with default timings when answers took %d ms before it',
+    async (slowMs) => {
+      await using cluster = await Cluster.start();
+      const client = cluster.client();
+      const handle = await new Lock('job', { client }).acquire();
+      const { faults, requests } = cluster.api;
+      const slow = faults.delay({ requestMs: slowMs });
+      await cluster.advance(10_000);
+      // It begins when a renewal has just been answered.
+      const answered = (): number => {
+        return requests.log.filter(({ verb, answered: isAnswered }) => {
+          return verb === 'update' && isAnswered;
+        }).length;
+      };
+      const before = answered();
+      await cluster.until('a renewal is answered', () => answered() > before);
+      slow.remove();
+      faults.stallWatch({ which: 'all' });
+      faults.hang();
+      await cluster.advance(10_000);
+      faults.clear();
+      await cluster.advance(15_000);
+      expect(handle.isHeld()).toBe(true);
+    },
+  );
 });
 
 describe('the 404 of a proxy in front', () => {

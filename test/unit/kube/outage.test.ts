@@ -173,6 +173,21 @@ describe('a silent connection', () => {
     expect(clock.monotonic() - begun).toBe(3_000);
   });
 
+  it('is not waited for longer than its request allows, nor less than 650 ms', async () => {
+    wire.onExchange = answerAfter(1_900);
+    await clock.advanceUntil(sender.get('slow'));
+    wire.onExchange = () => undefined;
+    const silentAfter = async (patienceMs: number): Promise<number> => {
+      const [begun, count] = [clock.monotonic(), silences.length];
+      void sender.get('swallowed', { patienceMs });
+      await clock.advanceUntil(() => silences.length > count);
+      return clock.monotonic() - begun;
+    };
+    expect(await silentAfter(1_000)).toBe(1_000);
+    expect(await silentAfter(100)).toBe(650);
+    expect(await silentAfter(4_000)).toBe(2_850);
+  });
+
   it('does not speak against the connection that replaced it', async () => {
     wire.onExchange = () => undefined;
     const early = sender.get('early', { limitMs: 2_000 });

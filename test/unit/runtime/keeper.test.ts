@@ -297,7 +297,11 @@ describe('a renewal that is answered by', () => {
 
   it('nothing before belief ends leaves no time to a request', async () => {
     const { renewal } = await renewing();
-    expect(renewal.options).toMatchObject({ deadline: 13_000, limitMs: 5_000 });
+    expect(renewal.options).toMatchObject({
+      deadline: 13_000,
+      limitMs: 5_000,
+      patienceMs: 11_000 / 3,
+    });
   });
 });
 
