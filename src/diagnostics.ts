@@ -1,4 +1,5 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { warn } from './callbacks.js';
 import type { Event, State, Step } from './lease/protocol/state.js';
 import { keyOf, type LeaseKey } from './lease/record.js';
 
@@ -100,11 +101,26 @@ export function namesOf(lease: string): { readonly namespace: string; readonly n
   return { namespace, name };
 }
 
-/** Tells the listener from now on, until the returned function is called. */
+/**
+ * Tells the listener from now on, until the returned function is called. Node.js ends a process whose subscriber throws.
+ * A listener passes messages on to what others wrote, such as span processors: a fault there is a warning, once, and
+ * costs neither the process nor a lock.
+ */
 export function listen(listener: DiagnosticsListener): () => void {
-  const onStep = (message: unknown): void => listener.step(message as DetailedStep);
-  const onEvent = (message: unknown): void => listener.event(message as DetailedEvent);
-  const onOutage = (message: unknown): void => listener.outage(message as OutageMessage);
+  let hasFailed = false;
+  const guarded =
+    <T>(receive: (message: T) => void) =>
+    (message: unknown): void => {
+      try {
+        receive(message as T);
+      } catch (error) {
+        if (!hasFailed) warn(error);
+        hasFailed = true;
+      }
+    };
+  const onStep = guarded<DetailedStep>((message) => listener.step(message));
+  const onEvent = guarded<DetailedEvent>((message) => listener.event(message));
+  const onOutage = guarded<OutageMessage>((message) => listener.outage(message));
   subscribe(diagnosticsChannels.step, onStep);
   subscribe(diagnosticsChannels.event, onEvent);
   subscribe(diagnosticsChannels.outage, onOutage);

@@ -52,10 +52,11 @@ export class SpanRecorder implements DiagnosticsListener {
     const { event, before, after } = message.detail;
     const attempt = this.#attemptOf(message, before);
     if (attempt === null) return;
+    // First: a span processor may throw at what follows.
+    if (after.kind === 'over') this.#attempts.delete(message.nonce);
     remark(attempt.hold ?? attempt.acquire, event);
     if (before.kind === 'seeking' && after.kind !== 'seeking') this.#endSeeking(attempt, after);
     if (before.kind === 'holding' && after.kind !== 'holding') endHolding(attempt, after);
-    if (after.kind === 'over') this.#attempts.delete(message.nonce);
   }
 
   /** Marked on all attempts at the lease that are under way. */

@@ -1,5 +1,5 @@
 // The spans that locks and elections leave behind.
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { InvalidOptionError } from '@metaparticle/sync';
 import { recordSpans } from '@metaparticle/sync/opentelemetry';
 import { SpanStatusCode, context, trace, type Span } from '@opentelemetry/api';
@@ -141,6 +141,41 @@ describe('spans of a lock', () => {
     const remarks = acquire?.events.map(({ name }) => name);
     expect(remarks).toEqual(['API server unreachable', 'API server reachable']);
   });
+});
+
+describe('a span processor that throws', () => {
+  it.each(['onStart', 'onEnd'] as const)(
+    'at %s costs neither the process nor the lock',
+    async (at) => {
+      const fault = new Error(`${at} failed`);
+      const processor = {
+        ...{ onStart: () => undefined, onEnd: () => undefined },
+        ...{ forceFlush: () => Promise.resolve(), shutdown: () => Promise.resolve() },
+        [at]: () => {
+          throw fault;
+        },
+      };
+      const warn = jest.spyOn(process, 'emitWarning').mockReturnValue(undefined);
+      const stop = recordSpans({
+        tracerProvider: new BasicTracerProvider({ spanProcessors: [processor] }),
+      });
+      try {
+        await using cluster = await Cluster.start();
+        const handle = await cluster.lock('traced').acquire();
+        expect(handle.isHeld()).toBe(true);
+        expect(await handle.release()).toBe(true);
+        // What a subscriber throws comes after the current tick.
+        await cluster.advance(1);
+        expect(warn.mock.calls.map(([what]) => what)).toEqual([fault]);
+        // The recorder beside it has all of its spans.
+        expect(outcomes()).toEqual(['acquired']);
+        expect(spans('lease.hold')).toHaveLength(1);
+      } finally {
+        stop();
+        warn.mockRestore();
+      }
+    },
+  );
 });
 
 describe('spans of an election', () => {
