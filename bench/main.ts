@@ -1,9 +1,9 @@
 // `npm run bench`: all rows side by side on one API server, in some ten minutes; `-- --quick` in three.
 // `--only NAME` (repeated) runs some rows; `--only many-long` holds a thousand locks for ten minutes.
-// `--out FOLDER` is where it leaves table, figures and plots; bench/results/ by default, for whole runs alone.
-import { fileURLToPath } from 'node:url';
+// `--out FOLDER` is where it leaves table, figures and plots. Without it only a whole run writes, to bench/results/: what is
+// committed there is never replaced by a quick run or by some rows.
 import { parseArgs } from 'node:util';
-import { runOf, tableOf, write } from './report.js';
+import { folderOf, runOf, tableOf, write } from './report.js';
 import { candidates } from './rows/candidates.js';
 import { coldStart } from './rows/cold-start.js';
 import { crash } from './rows/crash.js';
@@ -48,6 +48,6 @@ const run = await withStage(values.quick, say, async (stage) => {
   return runOf(stage.cluster.version, values.quick, results);
 });
 console.log(tableOf(run));
-const folder = values.out ?? fileURLToPath(new URL('results', import.meta.url));
-if (values.out !== undefined || values.only === undefined) write(run, folder);
+const folder = folderOf(values);
+if (folder !== null) write(run, folder);
 say(`done: kube-apiserver ${run.server}, Node.js ${run.node}, ${run.cores} cores`);

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { against, bars, cumulative } from './plots.js';
 import type { Figure, Result } from './stage.js';
 
@@ -87,6 +88,18 @@ const PLOTS: Readonly<Record<string, readonly [string, keyof Shown, (result: Sho
   ],
 };
 type Shown = Required<Pick<Result, 'series' | 'points'>>;
+
+/** Where a run leaves what it found: where it is told to, else, if it is a whole one, among what is committed. */
+export function folderOf(options: {
+  readonly quick: boolean;
+  readonly only?: readonly string[] | undefined;
+  readonly out?: string | undefined;
+}): string | null {
+  const { quick, only, out } = options;
+  if (out !== undefined) return out;
+  const isWhole = !quick && only === undefined;
+  return isWhole ? fileURLToPath(new URL('results', import.meta.url)) : null;
+}
 
 /** Writes all of it into the folder. */
 export function write(run: Run, folder: string): void {

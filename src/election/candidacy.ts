@@ -159,7 +159,7 @@ export class Candidacy {
           term = new Term(keeper, this.#callbacks);
           this.#term = term;
           resolve(term);
-          this.#remarks?.started();
+          if (this.#remarks !== null) this.#host.keepOpen(this.#remarks.term(term.ended));
           term.start();
           this.#work = term.settled;
           void term.settled.then(this.#host.overruns.begin(term.workOn(keyOf(view.key))));
@@ -182,7 +182,6 @@ export class Candidacy {
     wait.signal.addEventListener('abort', drain, { once: true });
     if (wait.signal.aborted) drain();
     await term.over;
-    this.#remarks?.stopped();
     this.#term = null;
     wait.signal.removeEventListener('abort', drain);
     // No new term while the work of the old one goes on; but to end we do not wait for it any longer.

@@ -21,14 +21,22 @@ export class Remarks {
     return this.#last;
   }
 
-  started(): void {
+  /**
+   * Tells of one term.
+   * @param ended resolves when the leadership has ended, whatever becomes of the lease
+   * @returns settles with the last remark of the term
+   */
+  async term(ended: Promise<void>): Promise<void> {
+    this.#started();
+    await ended;
+    this.#tell('stopped leading');
+    await this.#last;
+  }
+
+  #started(): void {
     const { sight } = this.#view;
     if (sight.kind === 'present') this.#uid = sight.lease.uid;
     this.#tell('became leader');
-  }
-
-  stopped(): void {
-    this.#tell('stopped leading');
   }
 
   #tell(what: string): void {

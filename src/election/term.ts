@@ -17,6 +17,7 @@ export class Term {
   readonly #callbacks: ElectionCallbacks;
   readonly #wind = new AbortController();
   readonly #authority = new AbortController();
+  readonly #ended: Promise<void>;
   readonly #over: Promise<void>;
   #finish: () => void = () => undefined;
   #work: Promise<void> = Promise.resolve();
@@ -28,10 +29,15 @@ export class Term {
   constructor(keeper: Keeper, callbacks: ElectionCallbacks) {
     this.#keeper = keeper;
     this.#callbacks = callbacks;
-    const told = new Promise<void>((resolve) => (this.#finish = resolve));
-    this.#over = told.then(() => keeper.ended);
+    this.#ended = new Promise<void>((resolve) => (this.#finish = resolve));
+    this.#over = this.#ended.then(() => keeper.ended);
     // In the tick of the loss: the work must hear of it before anybody else may lead.
     keeper.signal.addEventListener('abort', () => this.#lose(keeper.signal.reason), { once: true });
+  }
+
+  /** Resolves when it is not led any more; its lease may still be on the way to be released. */
+  get ended(): Promise<void> {
+    return this.#ended;
   }
 
   /** Resolves when it is not led any more, and nothing is done for its lease: released, or left alone. */

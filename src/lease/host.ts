@@ -38,6 +38,7 @@ export class LeaseHost {
   readonly #views = new Map<string, LeaseView>();
   readonly #attempts = new Set<Keeper>();
   readonly #closing = new AbortController();
+  readonly #lastWords = new Set<Promise<void>>();
   #connection: Promise<Connection> | null = null;
   #isConnected = false;
   #closed: Promise<void> | null = null;
@@ -125,6 +126,12 @@ export class LeaseHost {
     return this.clock.keepAlive();
   }
 
+  /** The connection is not closed before this has settled, which has to take seconds at most. */
+  keepOpen(until: Promise<void>): void {
+    this.#lastWords.add(until);
+    void until.finally(() => this.#lastWords.delete(until));
+  }
+
   /** Releases what is held, calls off what is waited for, ends the connection. Bounded by the protocol. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
@@ -136,7 +143,7 @@ export class LeaseHost {
     this.#closing.abort(new ClosedError());
     const attempts = [...this.#attempts];
     for (const keeper of attempts) keeper.revoke();
-    await Promise.all(attempts.map(({ ended }) => ended));
+    await Promise.all([...attempts.map(({ ended }) => ended), ...this.#lastWords]);
     for (const view of this.#views.values()) view.close();
     // One that is still being opened (an exec plugin may take its time) is closed as soon as it is there.
     const closing = this.#connection?.then(

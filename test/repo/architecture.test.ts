@@ -18,7 +18,10 @@ const house: House = {
   wait: { files: ['src/lease/wait.ts'], imports: ['clock'] },
   protocol: { files: ['src/lease/protocol/'], imports: ['errors', 'record', 'clock'] },
   store: { files: ['src/lease/store.ts'], imports: ['errors', 'record'] },
-  diagnostics: { files: ['src/diagnostics.ts'], imports: ['errors', 'record', 'protocol'] },
+  diagnostics: {
+    files: ['src/diagnostics.ts'],
+    imports: ['errors', 'callbacks', 'record', 'protocol'],
+  },
   kube: {
     files: ['src/lease/kube/'],
     imports: ['errors', 'options', 'record', 'clock', 'store', 'diagnostics'],

@@ -2,7 +2,7 @@
 import { expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { tableOf, type Run } from '../../bench/report.js';
+import { folderOf, tableOf, type Run } from '../../bench/report.js';
 import { against, bars, cumulative } from '../../bench/plots.js';
 import type { Result } from '../../bench/stage.js';
 import { rowsOf } from '../../tools/docs/tables.js';
@@ -24,6 +24,13 @@ it('the results have the table that their figures make', () => {
   const run = Object.entries(results.figures).map(([name, figures]) => [name, { figures }]);
   const table = tableOf({ ...results, results: Object.fromEntries(run) as Run['results'] });
   expect(read('bench/results/results.md')).toBe(`${table}\n`);
+});
+
+it('only a whole run replaces the committed results, unless it is told where to write', () => {
+  expect(folderOf({ quick: false })).toBe(join(root, 'bench/results'));
+  expect(folderOf({ quick: true })).toBeNull();
+  expect(folderOf({ quick: false, only: ['herd'] })).toBeNull();
+  for (const quick of [true, false]) expect(folderOf({ quick, out: '/tmp/x' })).toBe('/tmp/x');
 });
 
 it('plots are drawn without a browser, with every line and bar', () => {

@@ -51,6 +51,17 @@ function followRotation(kept: Kept, { options }: Authorized): void {
   kept.credentials = credentials;
 }
 
+/**
+ * A connection through a proxy begins with a request of the agent's own, CONNECT, whose socket is out of reach until the
+ * proxy answers. It ends with the request that it is made for: a proxy that never answers would keep that socket open,
+ * and a process alive whose client is closed. The agents of client-node pass `proxyRequestOptions` on to that request.
+ * Its agent for SOCKS has no such option, and gives up by itself after 30 s.
+ */
+export function endTunnelWith(signal: AbortSignal, agent: HttpAgent): void {
+  const { proxyRequestOptions } = agent as { proxyRequestOptions?: { signal?: AbortSignal } };
+  if (proxyRequestOptions !== undefined) proxyRequestOptions.signal = signal;
+}
+
 function retire(kept: Kept): void {
   const { agent } = kept;
   kept.agent = null;

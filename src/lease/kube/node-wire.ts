@@ -4,7 +4,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
-import { Agents } from './agents.js';
+import { Agents, endTunnelWith } from './agents.js';
 import type {
   ExchangeRequest,
   ExchangeResult,
@@ -60,6 +60,7 @@ export class NodeWire implements HttpWire {
     agent: HttpAgent,
     headers: Readonly<Record<string, string | number>>,
   ): ClientRequest {
+    endTunnelWith(signal, agent);
     const request = (this.#isSecure ? requestHttps : requestHttp)({
       ...options,
       ...this.#target,
