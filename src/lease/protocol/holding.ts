@@ -43,7 +43,9 @@ export function holding(state: Holding, event: Event, now: Instant, terms: Terms
     case 'silent':
       return { ...overdue(state, event.stamp), renewAt: now.elapsed + RETRY_PAUSE_MS };
     case 'watch':
-      return event.gap ? { ...state, readAt: now.elapsed } : state;
+      // A renewal finds out what was missed as well as a read does: it lands, or meets another version. And it
+      // keeps the term where reads fail and writes do not.
+      return event.gap ? { ...state, renewAt: Math.min(state.renewAt, now.elapsed) } : state;
     case 'abandon':
       return { kind: 'over', end: { how: 'left' } };
     case 'stop': {

@@ -178,3 +178,22 @@ describe('the 404 of a proxy in front', () => {
     expect(await handle.release()).toBe(true);
   });
 });
+
+describe('reads that fail while writes do not', () => {
+  it.each([
+    ['403', (api: BaseLeaseServer) => api.faults.forbid(read)],
+    ['503', (api: BaseLeaseServer) => api.faults.status({ code: 503, match: read })],
+    ['no answer', (api: BaseLeaseServer) => api.faults.hang({ match: read })],
+  ])('cost no holder its term, also when its watch has missed something: %s', async (_, start) => {
+    await using cluster = await Cluster.start();
+    const handle = await cluster.lock('job').acquire();
+    await cluster.advance(100);
+    start(cluster.api);
+    cluster.api.requests.reset();
+    cluster.api.faults.expireWatches();
+    await cluster.advance(20_000);
+    expect(handle.isHeld()).toBe(true);
+    // A renewal a second, and one more at once.
+    expect(cluster.api.requests.counts).toMatchObject({ get: 0, update: 21 });
+  });
+});

@@ -46,6 +46,8 @@ export interface Scope {
   readonly strips: boolean;
   /** A read may be answered long after the server looked. */
   readonly slowReads: boolean;
+  /** Every read fails, and no write does. What is held then stays held. */
+  readonly failingReads: boolean;
   /** A write may wait in the sender's own queue. */
   readonly queued: boolean;
   /** How many versions, the newest included, may still be heard of by watch, in any order and repeatedly. */

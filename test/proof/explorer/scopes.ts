@@ -15,6 +15,7 @@ const base: Omit<Scope, 'name' | 'what'> = {
   wallStands: false,
   strips: false,
   slowReads: false,
+  failingReads: false,
   queued: false,
   heard: 1,
   rival: false,
@@ -45,6 +46,11 @@ export const standing: readonly Scope[] = [
   scope('slow-reads', 'a read is answered long after the server looked', {
     ...short,
     slowReads: true,
+  }),
+  scope('failing-reads', 'a watch misses something while reads fail and writes do not', {
+    ...short,
+    failingReads: true,
+    budgets: { gaps: 1 },
   }),
   scope('release', 'a term is released, an acquisition called off', {
     ...short,

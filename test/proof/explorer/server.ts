@@ -22,7 +22,9 @@ export function perform(world: World, request: Request): Answer {
   const lease = registerOf(world);
   switch (step.do) {
     case 'read':
-      return { verdict: 'ok', lease };
+      return world.scope.failingReads
+        ? { verdict: 'unknown', lease: undefined }
+        : { verdict: 'ok', lease };
     case 'create':
       if (lease !== null) return { verdict: 'conflict', lease: undefined };
       return { verdict: 'ok', lease: create(world, step.change) };

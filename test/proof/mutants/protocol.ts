@@ -107,6 +107,16 @@ const loss: readonly Mutant[] = [
     'if (sight.lease.mark?.nonce !== terms.nonce)',
     'if (sight.lease.record.holder !== terms.identity)',
   ]),
+  explored(
+    'doubt-before-renewal',
+    'a holder whose watch missed something does not renew before a read has been answered',
+    'failing-reads',
+    [
+      'holding',
+      'return event.gap ? { ...state, renewAt: Math.min(state.renewAt, now.elapsed) } : state;',
+      'return event.gap ? { ...state, readAt: now.elapsed } : state;',
+    ],
+  ),
   explored('conflict-is-loss', 'a renewal that meets another version ends the term', 'edits', [
     'holding',
     "case 'conflict':\n      return { ...without(state, stamp), readAt: now.elapsed, renewAt: now.elapsed };",

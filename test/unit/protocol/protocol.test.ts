@@ -204,13 +204,38 @@ describe('refusals', () => {
   });
 });
 
+describe('a holder whose watch missed something', () => {
+  const gap = { type: 'watch', live: true, gap: true } as const;
+
+  it('renews at once, without a read before', () => {
+    const { player } = holder();
+    player.wait(500).event(gap);
+    const renewal = player.send('renew');
+    player.learn(landed(renewal, 12n)).settle(renewal, 'ok');
+    expect(player.state).toMatchObject({ heldUntil: 13_500, renewAt: 2_500 });
+  });
+
+  it('does not put a renewal off that is overdue', () => {
+    const { player } = holder();
+    player.wait(2_500).event(gap);
+    expect(player.state).toMatchObject({ renewAt: 2_000 });
+  });
+
+  it('reads once the renewal has met another version, since there is nothing to write onto', () => {
+    const { player } = holder();
+    player.wait(500).event(gap);
+    player.settle(player.send('renew'), 'conflict');
+    expect(player.step).toEqual({ do: 'read', why: 'doubt' });
+  });
+});
+
 describe('holes that a model checker found in naive versions', () => {
   it('1: a renewal is credited by its own stamp, not by the nonce of the term', () => {
     const { player, claim } = holder();
     player.wait(2_000);
     const renewal = player.send('renew');
     player.event({ type: 'silent', stamp: renewal.write.stamp });
-    player.event({ type: 'watch', live: true, gap: true });
+    player.settle(player.wait(250).send('renew'), 'conflict');
     player.read(landed(claim, 11n));
     expect(player.state).toMatchObject({ heldUntil: 13_000 });
     player.learn(landed(renewal, 12n));
