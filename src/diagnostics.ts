@@ -109,18 +109,18 @@ export function namesOf(lease: string): { readonly namespace: string; readonly n
 export function listen(listener: DiagnosticsListener): () => void {
   let hasFailed = false;
   const guarded =
-    <T>(receive: (message: T) => void) =>
+    (receive: (message: unknown) => void) =>
     (message: unknown): void => {
       try {
-        receive(message as T);
+        receive(message);
       } catch (error) {
         if (!hasFailed) warn(error);
         hasFailed = true;
       }
     };
-  const onStep = guarded<DetailedStep>((message) => listener.step(message));
-  const onEvent = guarded<DetailedEvent>((message) => listener.event(message));
-  const onOutage = guarded<OutageMessage>((message) => listener.outage(message));
+  const onStep = guarded((message) => listener.step(message as DetailedStep));
+  const onEvent = guarded((message) => listener.event(message as DetailedEvent));
+  const onOutage = guarded((message) => listener.outage(message as OutageMessage));
   subscribe(diagnosticsChannels.step, onStep);
   subscribe(diagnosticsChannels.event, onEvent);
   subscribe(diagnosticsChannels.outage, onOutage);
