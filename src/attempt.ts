@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { hostOf, type LeaseClient } from './client.js';
-import type { Attempt } from './lease/host.js';
+import { SyncWarning } from './errors.js';
+import type { Attempt, LeaseHost } from './lease/host.js';
 import type { Keeper } from './lease/keeper.js';
 import type { KeeperHooks } from './lease/ports.js';
 import type { Terms } from './lease/protocol/state.js';
+import { keyOf } from './lease/record.js';
+import { holderAround } from './lease/scopes.js';
 import type { Connection } from './lease/store.js';
 import type { LeaseView } from './lease/view.js';
 import type { Wait } from './lease/wait.js';
@@ -60,6 +63,29 @@ export function attemptOf(
  */
 function beyond(unseenMs: number, marginMs: number): number {
   return Math.max(0, unseenMs - marginMs);
+}
+
+/**
+ * Warns when a wait lasts for a lease duration although the code around it holds the very lease: it then waits for
+ * itself, unless it was started without being awaited.
+ * @returns what is to be called when the wait is over
+ */
+export function noticeSelfDeadlock(
+  host: LeaseHost,
+  view: LeaseView,
+  server: string,
+  durationMs: number,
+): () => void {
+  const lease = keyOf(view.key);
+  const holder = holderAround(lease, server);
+  if (holder === undefined) return () => undefined;
+  return host.clock.after(durationMs, () => {
+    if (!holder.isHeld()) return;
+    const message =
+      `lock ${lease}: this acquisition has waited for ${durationMs} ms inside ${holder.what}, which holds the lock: ` +
+      'if it is awaited there, neither ever ends. A lock is not reentrant: pass on what the holder was given';
+    host.warn(new SyncWarning('SELF_DEADLOCK', message));
+  });
 }
 
 /** Starts an attempt that is called off when the wait for it ends, unless it was won by then. */

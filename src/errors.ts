@@ -25,7 +25,9 @@ export type SyncWarningCode =
   | 'SAME_IDENTITY'
   | 'ACCESS_LOST'
   | 'API_UNREACHABLE'
-  | 'API_REACHABLE';
+  | 'API_REACHABLE'
+  | 'SELF_DEADLOCK'
+  | 'HANDLE_DROPPED';
 
 /** Kept on the global registry so that every installed copy recognizes the errors of every other. */
 const brand: unique symbol = Symbol.for('@metaparticle/sync.error') as never;

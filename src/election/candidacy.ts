@@ -1,11 +1,12 @@
 import { report, warn } from '../callbacks.js';
-import { attemptOf, compete, enter } from '../attempt.js';
+import { attemptOf, compete, enter, noticeSelfDeadlock } from '../attempt.js';
 import { hostOf, type LeaseClient } from '../client.js';
 import { SyncWarning, isSyncError } from '../errors.js';
 import type { LeaseHost } from '../lease/host.js';
 import type { Keeper } from '../lease/keeper.js';
 import type { KeeperHooks } from '../lease/ports.js';
 import { keyOf } from '../lease/record.js';
+import { scopesAround } from '../lease/scopes.js';
 import type { Connection } from '../lease/store.js';
 import type { LeaseView } from '../lease/view.js';
 import { Wait } from '../lease/wait.js';
@@ -91,12 +92,14 @@ export class Candidacy {
     this.#stayOut(cooldownMs, letGo);
     campaigning?.stop();
     term?.drain('stepped-down', this.#whenOverdue);
-    // The work that asks is waited for before the lease is let go: it must not wait for that in turn.
-    if (term?.isRunningHere !== true) await letGo;
+    // Work that is under way is waited for before the lease is let go. It may be what waits here, through a queue or
+    // an emitter that nobody can see through: it must not wait for itself.
+    if (term?.isWorking !== true) await letGo;
   }
 
   async #takePart(wait: Wait): Promise<void> {
     const { connection, view } = await enter(this.#client, this.#options, this.#name, wait);
+    const { server } = connection;
     this.#view = view;
     if (this.#recordsEvents) {
       const { identity = this.#client.identity } = this.#options;
@@ -106,7 +109,8 @@ export class Candidacy {
     try {
       for (;;) {
         await this.#rest(wait);
-        const term = await this.#campaign(wait, view, connection);
+        const stop = noticeSelfDeadlock(this.#host, view, server, this.#options.leaseDurationMs);
+        const term = await this.#campaign(wait, view, connection).finally(stop);
         if (term !== null) await this.#lead(term, wait);
       }
     } finally {
@@ -148,6 +152,8 @@ export class Candidacy {
   /** `null` when it was called off by `stepDown`. */
   #compete(wait: Wait, view: LeaseView, connection: Connection): Promise<Term | null> {
     const attempt = attemptOf(this.#options, this.#client, 'hold');
+    // Taken here: news may come in the asynchronous context of another holder.
+    const place = { lease: keyOf(view.key), server: connection.server, around: scopesAround() };
     const start = (hooks: KeeperHooks): Keeper =>
       this.#host.attempt(view, connection, attempt, hooks);
     return new Promise((resolve, reject) => {
@@ -156,13 +162,13 @@ export class Candidacy {
         acquired: () => {
           this.#campaigning = null;
           // In this very tick: a loss must not come before anybody listens for it.
-          term = new Term(keeper, this.#callbacks);
+          term = new Term(keeper, this.#callbacks, place);
           this.#term = term;
           resolve(term);
           if (this.#remarks !== null) this.#host.keepOpen(this.#remarks.term(term.ended));
           term.start();
           this.#work = term.settled;
-          void term.settled.then(this.#host.overruns.begin(term.workOn(keyOf(view.key))));
+          void term.settled.then(this.#host.overruns.begin(term.running));
         },
         failed: reject,
         busy: () => undefined,

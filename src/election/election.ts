@@ -78,9 +78,12 @@ export class Election {
   }
 
   /**
-   * Ends the own term, if there is one: drains, releases; and stays out of the race for a while. Resolves
-   * when the lease was let go; within the leading callback, which is waited for before that, at once. Does
-   * nothing unless `run()` is running.
+   * Ends the own term, if there is one: drains, releases; and stays out of the race for a while. Does nothing
+   * unless `run()` is running.
+   *
+   * Resolves when the lease was let go. While the leading callback is running it resolves as soon as that was asked
+   * to wind down: the callback may be what waits for it, and the lease is let go only when the callback has ended.
+   * `onStoppedLeading` tells when the term is over.
    */
   async stepDown(options: StepDownOptions = {}): Promise<void> {
     rejectUnknown(options, ['cooldownMs']);

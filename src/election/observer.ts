@@ -48,6 +48,33 @@ export function onLeader(view: LeaseView, tell: (leader: Leader | null) => void)
   return leave;
 }
 
+/** An observer's part in the client, which must not lead back to its iterator. */
+class Observation {
+  readonly #left = new AbortController();
+  readonly #undo: (() => void)[] = [];
+
+  get left(): AbortSignal {
+    return this.#left.signal;
+  }
+
+  /** @param undo to be done when the observer has gone */
+  with(undo: () => void): void {
+    this.#undo.push(undo);
+  }
+
+  leave(): void {
+    this.#left.abort();
+  }
+
+  end(): void {
+    this.leave();
+    for (const undo of this.#undo.splice(0)) undo();
+  }
+}
+
+/** Nothing asks an iterator that was garbage-collected for more: it ends as it would by `return()`. */
+const abandoned = new FinalizationRegistry<Observation>((observation) => observation.end());
+
 /** Looks on without taking part: the current state first, then the newest whenever it changed. */
 export function observe(
   client: LeaseClient,
@@ -55,14 +82,14 @@ export function observe(
   name: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Leader | null, void, undefined> {
-  const left = new AbortController();
-  const quiet = signal === undefined ? [left.signal] : [left.signal, signal];
-  const generator = look(client, options, name, quiet);
+  const observation = new Observation();
+  const generator = look(client, options, name, observation, signal);
+  abandoned.register(generator, observation);
   const leave = generator.return.bind(generator);
   return Object.assign(generator, {
     // A generator that waits would hear of it only after the next change.
     return: (value: undefined) => {
-      left.abort();
+      observation.leave();
       return leave(value);
     },
   });
@@ -73,11 +100,13 @@ async function* look(
   client: LeaseClient,
   options: ResolvedOptions,
   name: string,
-  quiet: readonly AbortSignal[],
+  observation: Observation,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<Leader | null, void, undefined> {
+  const quiet = signal === undefined ? [observation.left] : [observation.left, signal];
   const host = hostOf(client);
   const wait = new Wait(host.clock, [...quiet, host.closing], Infinity);
-  const undo: (() => void)[] = [];
+  observation.with(() => wait.done());
   try {
     const { connection, view } = await enter(client, options, name, wait);
     const changes = new Newest<Leader | null>();
@@ -86,8 +115,8 @@ async function* look(
       ...{ acquired: none, busy: none, ended: none },
       failed: (error: SyncError) => changes.fail(error),
     });
-    undo.push(() => keeper.stop());
-    undo.push(onLeader(view, (leader) => changes.put(leader)));
+    observation.with(() => keeper.stop());
+    observation.with(onLeader(view, (leader) => changes.put(leader)));
     for (;;) {
       // Only while somebody waits for the next: one who looked once must not keep the process alive.
       const letGo = options.keepProcessAlive ? host.keepAlive() : null;
@@ -97,8 +126,7 @@ async function* look(
   } catch (error) {
     if (!quiet.some(({ aborted, reason }) => aborted && reason === error)) throw error;
   } finally {
-    for (const one of undo) one();
-    wait.done();
+    observation.end();
   }
 }
 

@@ -1,18 +1,26 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { report } from '../callbacks.js';
 import { isSyncError } from '../errors.js';
 import type { Keeper } from '../lease/keeper.js';
 import type { Work } from '../lease/overruns.js';
+import { runInScope, type Scope, type Scopes } from '../lease/scopes.js';
 import type { ElectionCallbacks, Leading, StopReason } from './options.js';
 
-/** The term whose leading callback is running here. */
-const running = new AsyncLocalStorage<Term>();
+/** Which lease it is, and what the election was run in. */
+export interface TermPlace {
+  readonly lease: string;
+  readonly server: string;
+  readonly around: Scopes | undefined;
+}
 
 /**
  * One term of leadership: runs the callback, drains it before the lease is let go, and tells the reason for
  * the end exactly once. It never looks at a clock: the keeper does.
  */
-export class Term {
+export class Term implements Scope {
+  readonly lease: string;
+  readonly server: string;
+  readonly what = 'the leading callback';
+  readonly #around: Scopes | undefined;
   readonly #keeper: Keeper;
   readonly #callbacks: ElectionCallbacks;
   readonly #wind = new AbortController();
@@ -24,9 +32,13 @@ export class Term {
   #error: { readonly value: unknown } | null = null;
   #why: StopReason | null = null;
   #isTold = false;
+  #isWorking = false;
   #cancelDrain: (() => void) | null = null;
 
-  constructor(keeper: Keeper, callbacks: ElectionCallbacks) {
+  constructor(keeper: Keeper, callbacks: ElectionCallbacks, place: TermPlace) {
+    this.lease = place.lease;
+    this.server = place.server;
+    this.#around = place.around;
     this.#keeper = keeper;
     this.#callbacks = callbacks;
     this.#ended = new Promise<void>((resolve) => (this.#finish = resolve));
@@ -45,9 +57,9 @@ export class Term {
     return this.#over;
   }
 
-  /** Whether it is the leading callback of this very term that asks. */
-  get isRunningHere(): boolean {
-    return running.getStore() === this;
+  /** Whether the leading callback is under way. */
+  get isWorking(): boolean {
+    return this.#isWorking;
   }
 
   /** Settles with the leading callback; never rejects. */
@@ -78,19 +90,24 @@ export class Term {
     // There before the callback runs: it may well ask to step down at once.
     let settle: () => void = () => undefined;
     this.#work = new Promise((resolve) => (settle = resolve));
-    void this.#lead(leading).then(settle);
+    this.#isWorking = true;
+    void this.#lead(leading).then(() => {
+      this.#isWorking = false;
+      settle();
+    });
   }
 
   async #lead(leading: Leading): Promise<void> {
     try {
-      await running.run(this, () => this.#callbacks.onStartedLeading(leading));
+      await runInScope(this, this.#around, () => this.#callbacks.onStartedLeading(leading));
     } catch (error) {
       this.#fail(error);
     }
   }
 
   /** What is running, for whoever asks whether it goes on without authority. */
-  workOn(lease: string): Work {
+  get running(): Work {
+    const { lease } = this;
     return { lease, signal: this.#authority.signal, isHeld: () => this.isHeld() };
   }
 

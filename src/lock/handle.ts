@@ -1,5 +1,30 @@
-import { LockLostError } from '../errors.js';
+import { LockLostError, SyncWarning } from '../errors.js';
 import type { Keeper } from '../lease/keeper.js';
+
+/** What is left of a handle that was garbage-collected. It must not lead back to it. */
+interface Remains {
+  readonly keeper: Keeper;
+  readonly name: string;
+  readonly acquiredAt: string;
+  readonly warn: (warning: SyncWarning) => void;
+}
+
+const dropped = new FinalizationRegistry<Remains>(({ keeper, name, acquiredAt, warn }) => {
+  // Lost meanwhile, or the client was closed: nothing is left to release.
+  if (!keeper.isHeld()) return;
+  const message =
+    `lock ${name}: its handle was garbage-collected without release(); it stays held for as long as this process ` +
+    `lives, since nothing can release it any more. It was acquired ${acquiredAt}`;
+  warn(new SyncWarning('HANDLE_DROPPED', message));
+});
+
+/** What a handle needs of the client that it was acquired by. */
+export interface HandlePorts {
+  readonly keepAlive: () => () => void;
+  readonly warn: (warning: SyncWarning) => void;
+  /** Where it was acquired, in words; `null` where the handle cannot get lost. */
+  readonly acquiredAt: string | null;
+}
 
 /**
  * A lock that was acquired. It is renewed by itself until it is released or lost; there is nothing to
@@ -16,11 +41,13 @@ export class LockHandle implements AsyncDisposable {
   readonly fencingToken: bigint;
 
   /** @internal */
-  constructor(keeper: Keeper, name: string, token: bigint, keepAlive: () => () => void) {
+  constructor(keeper: Keeper, name: string, token: bigint, ports: HandlePorts) {
     this.#keeper = keeper;
-    this.#keepAlive = keepAlive;
+    this.#keepAlive = ports.keepAlive;
     this.name = name;
     this.fencingToken = token;
+    const { acquiredAt, warn } = ports;
+    if (acquiredAt !== null) dropped.register(this, { keeper, name, acquiredAt, warn }, this);
   }
 
   /**
@@ -28,6 +55,8 @@ export class LockHandle implements AsyncDisposable {
    * have it, as long as the event loop runs; also when the client is closed under it. Not by our own release.
    */
   get signal(): AbortSignal {
+    // Whoever has the signal may go by it alone. It lasts as long as the term, so the handle counts as in use.
+    dropped.unregister(this);
     return this.#keeper.signal;
   }
 
@@ -78,6 +107,7 @@ export class LockHandle implements AsyncDisposable {
   }
 
   async #giveBack(): Promise<boolean> {
+    dropped.unregister(this);
     const letGo = this.#keepAlive();
     this.#keeper.isHeld();
     this.#keeper.stop();

@@ -1,15 +1,17 @@
-import { attemptOf, compete, enter } from '../attempt.js';
+import { attemptOf, compete, enter, noticeSelfDeadlock } from '../attempt.js';
 import { defaultClient, hostOf, type LeaseClient } from '../client.js';
 import {
   AcquireTimeoutError,
   ApiUnreachableError,
   isSyncError,
   type SyncError,
+  type SyncWarning,
 } from '../errors.js';
 import type { LeaseHost } from '../lease/host.js';
 import type { Keeper } from '../lease/keeper.js';
 import type { Connection } from '../lease/store.js';
 import { keyOf } from '../lease/record.js';
+import { runInScope, scopesAround } from '../lease/scopes.js';
 import type { LeaseView } from '../lease/view.js';
 import {
   checkTimeout,
@@ -21,6 +23,7 @@ import {
   type LeaseOptions,
   type ResolvedOptions,
 } from '../options.js';
+import { caller } from './caller.js';
 import { LockHandle } from './handle.js';
 import { Wait } from '../lease/wait.js';
 
@@ -85,17 +88,26 @@ export class Lock {
    * UnsupportedLeaseError, ApiError. An API server that cannot be reached is waited for.
    */
   async acquire(options: AcquireOptions = {}): Promise<LockHandle> {
+    const { handle } = await this.#acquire(options, caller());
+    return handle;
+  }
+
+  /** @param acquiredAt for a handle that the caller may lose */
+  async #acquire(
+    options: AcquireOptions,
+    acquiredAt: string | null,
+  ): Promise<{ readonly handle: LockHandle; readonly server: string }> {
     rejectUnknown(options, ['timeoutMs', 'signal']);
     const { timeoutMs = Infinity, signal } = options;
     checkTimeout('timeoutMs', timeoutMs);
     checkSignal(signal);
     const host = hostOf(this.#getClient());
     const wait = new Wait(host.clock, signals(host, signal), Infinity);
-    const run = new Run(this.name, this.#options, host, this.#getClient());
+    const run = new Run(this.name, this.#options, host, this.#getClient(), acquiredAt);
     try {
       const handle = await run.acquire(wait, timeoutMs, false);
       if (handle === null) throw new TypeError('only an impatient attempt gives way');
-      return handle;
+      return { handle, server: run.server };
     } catch (error) {
       if (!wait.isTimedOut || isSyncError(error)) throw error;
       throw timedOut(run, wait.waitedMs);
@@ -109,11 +121,12 @@ export class Lock {
    * @throws ApiUnreachableError after 5 s without a usable answer; otherwise as {@link acquire}
    */
   async tryAcquire(options: TryAcquireOptions = {}): Promise<LockHandle | null> {
+    const acquiredAt = caller();
     rejectUnknown(options, ['signal']);
     checkSignal(options.signal);
     const host = hostOf(this.#getClient());
     const wait = new Wait(host.clock, signals(host, options.signal), Infinity);
-    const run = new Run(this.name, this.#options, host, this.#getClient());
+    const run = new Run(this.name, this.#options, host, this.#getClient(), acquiredAt);
     try {
       return await run.acquire(wait, TRY_LIMIT_MS, true);
     } catch (error) {
@@ -134,12 +147,15 @@ export class Lock {
     options: AcquireOptions = {},
   ): Promise<Awaited<T>> {
     checkFunction('fn', fn);
-    const handle = await this.acquire(options);
+    const { handle, server } = await this.#acquire(options, null);
     const { signal, fencingToken, name: lease } = handle;
     const { overruns } = hostOf(this.#getClient());
-    const settled = overruns.begin({ lease, signal, isHeld: () => handle.isHeld() });
+    const work = { lease, server, what: 'withLock()', signal, isHeld: () => handle.isHeld() };
+    const settled = overruns.begin(work);
     try {
-      const value = await fn({ signal, fencingToken, handle });
+      const value = await runInScope(work, scopesAround(), () =>
+        fn({ signal, fencingToken, handle }),
+      );
       if (handle.loss !== null) throw handle.loss;
       return value;
     } finally {
@@ -173,15 +189,23 @@ class Run {
   readonly #options: ResolvedOptions;
   readonly #host: LeaseHost;
   readonly #client: LeaseClient;
+  readonly #acquiredAt: string | null;
   #view: LeaseView | null = null;
   #keeper: Keeper | null = null;
   #connection: Connection | null = null;
 
-  constructor(name: string, options: ResolvedOptions, host: LeaseHost, client: LeaseClient) {
+  constructor(
+    name: string,
+    options: ResolvedOptions,
+    host: LeaseHost,
+    client: LeaseClient,
+    acquiredAt: string | null,
+  ) {
     this.#name = name;
     this.#options = options;
     this.#host = host;
     this.#client = client;
+    this.#acquiredAt = acquiredAt;
   }
 
   get label(): string {
@@ -210,6 +234,7 @@ class Run {
   /** The time limit covers requests, and not the loading of the configuration: slow processors need seconds for it. */
   async acquire(wait: Wait, timeoutMs: number, isImpatient: boolean): Promise<LockHandle | null> {
     const letGo = this.#options.keepProcessAlive ? this.#host.keepAlive() : null;
+    let stopNoticing = (): void => undefined;
     try {
       wait.signal.throwIfAborted();
       const { connection, view } = await enter(this.#client, this.#options, this.#name, wait);
@@ -217,6 +242,8 @@ class Run {
       this.#view = view;
       wait.limit(timeoutMs);
       if (isImpatient && view.turns.isTaken) return null;
+      const { leaseDurationMs } = this.#options;
+      stopNoticing = noticeSelfDeadlock(this.#host, view, connection.server, leaseDurationMs);
       const pass = await view.turns.take(wait.signal);
       try {
         return await wait.race(this.#compete(view, connection, wait, isImpatient));
@@ -224,6 +251,7 @@ class Run {
         pass();
       }
     } finally {
+      stopNoticing();
       wait.done();
       letGo?.();
     }
@@ -237,14 +265,22 @@ class Run {
   ): Promise<LockHandle | null> {
     const host = this.#host;
     const attempt = attemptOf(this.#options, this.#client, isImpatient ? 'try' : 'hold');
+    const ports = {
+      keepAlive: () => host.keepAlive(),
+      warn: (warning: SyncWarning) => host.warn(warning),
+      acquiredAt: this.#acquiredAt,
+    };
     return new Promise((resolve, reject) => {
+      // Forgotten once it is settled: the hooks last as long as the term, and would keep a dropped handle alive.
+      let settle: { readonly resolve: typeof resolve; readonly reject: typeof reject } | null;
+      settle = { resolve, reject };
       const keeper = compete(wait, (hooks) => host.attempt(view, connection, attempt, hooks), {
         acquired: () => {
-          const keepAlive = (): (() => void) => host.keepAlive();
-          resolve(new LockHandle(keeper, keyOf(view.key), keeper.token ?? 0n, keepAlive));
+          settle?.resolve(new LockHandle(keeper, keyOf(view.key), keeper.token ?? 0n, ports));
+          settle = null;
         },
-        failed: reject,
-        busy: () => resolve(null),
+        failed: (error) => settle?.reject(error),
+        busy: () => settle?.resolve(null),
         ended: () => undefined,
       });
       this.#keeper = keeper;

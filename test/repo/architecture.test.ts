@@ -16,6 +16,7 @@ const house: House = {
   clock: { files: ['src/lease/clock.ts', 'src/lease/elapsed-time.ts'], imports: [] },
   shutdown: { files: ['src/shutdown.ts'], imports: ['errors', 'options', 'clock'] },
   wait: { files: ['src/lease/wait.ts'], imports: ['clock'] },
+  scopes: { files: ['src/lease/scopes.ts'], imports: [] },
   protocol: { files: ['src/lease/protocol/'], imports: ['errors', 'record', 'clock'] },
   store: { files: ['src/lease/store.ts'], imports: ['errors', 'record'] },
   diagnostics: {
@@ -52,7 +53,10 @@ const house: House = {
   },
   attempt: {
     files: ['src/attempt.ts'],
-    imports: ['options', 'wait', 'protocol', 'store', 'keeper', 'host', 'client'],
+    imports: [
+      ...['errors', 'options', 'record', 'wait', 'scopes', 'protocol', 'store'],
+      ...['keeper', 'host', 'client'],
+    ],
   },
   lock: {
     files: ['src/lock/'],
@@ -61,6 +65,7 @@ const house: House = {
       'options',
       'record',
       'wait',
+      'scopes',
       'store',
       'keeper',
       'host',
@@ -76,6 +81,7 @@ const house: House = {
       'options',
       'record',
       'wait',
+      'scopes',
       'store',
       'keeper',
       'host',

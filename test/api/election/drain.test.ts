@@ -33,11 +33,10 @@ describe('a leader that is asked to stop', () => {
     const work = openWork();
     const a = await leader(cluster, 'a', { onStartedLeading: () => work.done });
     const b = await follower(cluster, 'b');
-    const stepping = a.election.stepDown({ cooldownMs: 60_000 });
+    await a.election.stepDown({ cooldownMs: 60_000 });
     await cluster.advance(20_000);
     expect([a.election.isLeader(), b.election.isLeader()]).toEqual([true, false]);
     work.finish();
-    await cluster.settled(stepping);
     await leads(cluster, b);
     expect(cluster.now).toBe(20_000);
     await end(cluster, a, b);
@@ -116,9 +115,9 @@ describe('a leader that is asked to stop', () => {
     await using cluster = await Cluster.start();
     const work = openWork();
     const a = await leader(cluster, 'a', { onStartedLeading: () => work.done });
-    const stepping = a.election.stepDown({ cooldownMs: 0 });
+    await a.election.stepDown({ cooldownMs: 0 });
     cluster.api.leases.delete('default', 'crown');
-    await cluster.settled(stepping);
+    await cluster.until('the loss', () => a.stopped.length === 1);
     expect(a.stopped).toEqual(['lost']);
     work.finish();
     await end(cluster, a);
@@ -226,7 +225,8 @@ describe('work that ignores the request to wind down, and rejects with the reaso
       drainTimeoutMs: 200,
       onStartedLeading: untilLost(),
     });
-    await cluster.settled(a.election.stepDown({ cooldownMs: 0 }));
+    await a.election.stepDown({ cooldownMs: 0 });
+    await cluster.until('the end of the term', () => a.stopped.length === 1);
     expect(cluster.now).toBe(200);
     await cluster.advance(quickHeldMs);
     expect(await isPending(a.running)).toBe(true);
@@ -237,9 +237,8 @@ describe('work that ignores the request to wind down, and rejects with the reaso
   it('is no failure when the term was lost while it drained', async () => {
     await using cluster = await Cluster.start();
     const a = await leader(cluster, 'a', { onStartedLeading: untilLost() });
-    const stepping = a.election.stepDown({ cooldownMs: 0 });
+    await a.election.stepDown({ cooldownMs: 0 });
     cluster.api.leases.delete('default', 'crown');
-    await cluster.settled(stepping);
     await cluster.advance(quickHeldMs);
     expect(await isPending(a.running)).toBe(true);
     await end(cluster, a);
