@@ -202,24 +202,22 @@ export class Keeper {
     now: Instant,
   ): Promise<void> {
     const { store, view, decoration } = this.#ports;
-    const [options, asked] = [this.#requestOptions(now), view.sight.serial];
+    const options = this.#requestOptions(now);
     switch (step.do) {
       case 'read':
         if (step.why === 'silence') view.suspect();
-        return this.#read(asked, options);
+        return this.#ask('read', options, (timed) => store.read(view.key, timed));
       case 'create': {
-        const outcome = await store.create(view.key, step.change, decoration, options);
-        const verdict = this.#learn('create', outcome, null);
-        this.#dispatch({ type: 'answered', request: 'create', verdict });
-        return;
+        const { change } = step;
+        return this.#ask('create', options, (timed) =>
+          store.create(view.key, change, decoration, timed),
+        );
       }
-      case 'delete': {
-        const verdict = this.#learn('delete', await store.delete(step.base, options), asked);
-        this.#dispatch({ type: 'answered', request: 'delete', verdict });
-        return;
-      }
+      case 'delete':
+        return this.#ask('delete', options, (timed) => store.delete(step.base, timed));
       case 'write': {
         const { stamp, intent } = step.write;
+        const asked = view.sight.serial;
         const timed = this.#timed(step.write, options);
         // A claim onto what was known from before may just come late: losing it is no race.
         const isRace = intent === 'claim' && this.#hasHeard;
@@ -239,16 +237,19 @@ export class Keeper {
   }
 
   /** An overdue answer is not waited for any longer; what it tells is learnt all the same. */
-  async #read(asked: number, options: RequestOptions): Promise<void> {
+  async #ask(
+    request: Exclude<Request, 'write'>,
+    options: RequestOptions,
+    send: (options: RequestOptions) => Promise<Outcome>,
+  ): Promise<void> {
+    const asked = this.#ports.view.sight.serial;
     let isWaiting = true;
     const answer = (verdict: Verdict): void => {
-      if (isWaiting) this.#dispatch({ type: 'answered', request: 'read', verdict });
+      if (isWaiting) this.#dispatch({ type: 'answered', request, verdict });
       isWaiting = false;
     };
-    const onSilent = (): void => answer({ kind: 'unknown' });
-    const { store, view } = this.#ports;
-    const outcome = await store.read(view.key, { ...options, onSilent });
-    answer(this.#learn('read', outcome, asked));
+    const outcome = await send({ ...options, onSilent: () => answer({ kind: 'unknown' }) });
+    answer(this.#learn(request, outcome, asked));
   }
 
   #requestOptions(now: Instant): RequestOptions {

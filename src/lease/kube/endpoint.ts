@@ -1,22 +1,16 @@
-import type { Agent } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { ApiUnreachableError } from '../../errors.js';
 import type { Clock } from '../clock.js';
+import type { Authorized } from './authorized.js';
 import type { KubeConfigLike } from './config.js';
+import { Credentials } from './credentials.js';
+import { lifetimeOf } from './lifetime.js';
 import { scrub, wordsOf } from './words.js';
 
-/** Everything a request needs before its path and body; credentials inside, so never log one. */
-export interface Authorized {
-  readonly options: RequestOptions;
-  /** Set only when the cluster is behind a proxy: this agent knows the way. */
-  readonly proxyAgent: Agent | null;
-}
+export type { Authorized } from './authorized.js';
 
 /** What requests and watches need of an API server. */
-export type Door = Pick<Endpoint, 'server' | 'authorize'>;
-
-/** Credentials that take longer are asked for again: the first question may have been lost. */
-const SHARED_MS = 5000;
+export type Door = Pick<Endpoint, 'server' | 'authorize' | 'refused'>;
 
 /** One API server and the credentials for it. Shared by requests and watches. */
 export class Endpoint {
@@ -24,8 +18,7 @@ export class Endpoint {
   readonly server: string;
   readonly #config: KubeConfigLike;
   readonly #clock: Clock;
-  #asking: Promise<Authorized> | null = null;
-  #askedAt = 0;
+  readonly #credentials = new Map<object, Credentials>();
 
   constructor(config: KubeConfigLike, server: string, clock: Clock) {
     this.#config = config;
@@ -37,22 +30,27 @@ export class Endpoint {
   }
 
   /**
-   * Asks the kubeconfig anew for every request, so that rotated tokens and certificates are followed. Those
-   * who ask in one moment share an answer: there may be a program behind it that runs for seconds.
-   * @throws ApiUnreachableError when it has no credentials to give
+   * Credentials for what leaves now.
+   * @param asker behind a proxy, what asks for one gets an agent of its own: the connections of watches carry no requests
+   * @throws ApiUnreachableError when the kubeconfig has none to give; the reason of the signal
    */
-  authorize(): Promise<Authorized> {
-    const now = this.#clock.monotonic();
-    // A proxy's agent is never shared: requests and watches keep connections of their own.
-    if (this.#hasProxy() || this.#asking === null || now - this.#askedAt > SHARED_MS) {
-      const asking = this.#ask().finally(() => {
-        if (this.#asking === asking) this.#asking = null;
+  authorize(asker: object, signal: AbortSignal): Promise<Authorized> {
+    const key = this.#hasProxy() ? asker : this;
+    let credentials = this.#credentials.get(key);
+    if (credentials === undefined) {
+      credentials = new Credentials({
+        ask: () => this.#ask(),
+        lifetimeOf: (answer) => lifetimeOf(this.#config, answer),
+        clock: this.#clock,
       });
-      this.#asking = asking;
-      this.#askedAt = now;
-      return asking;
+      this.#credentials.set(key, credentials);
     }
-    return this.#asking;
+    return credentials.authorize(signal);
+  }
+
+  /** The server answered 401 to a request with these. */
+  refused(authorized: Authorized): void {
+    for (const credentials of this.#credentials.values()) credentials.refused(authorized);
   }
 
   async #ask(): Promise<Authorized> {

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import type { Authorized, Door } from './endpoint.js';
+import type { Door } from './endpoint.js';
 import { retryAfterMs } from './http-wire.js';
 import type { HttpWire, StreamResult } from './http-wire.js';
 import { wordsOf } from './words.js';
@@ -23,7 +23,7 @@ export interface StreamSink {
   chunk(chunk: Buffer): void;
 }
 
-/** A server that takes longer for its first byte is as good as none. */
+/** A server that takes longer for its first byte is as good as none; so are credentials. */
 const HEADERS_LIMIT_MS = 5000;
 /** Handshakes at a time: a thousand at once would keep renewals waiting. */
 const OPENING_AT_ONCE = 8;
@@ -52,24 +52,6 @@ export class StreamOpener {
       this.#opening--;
       this.#waiting.shift()?.();
     });
-    try {
-      const authorized = signal.aborted ? null : await this.#endpoint.authorize();
-      if (authorized === null || signal.aborted) return broken(new Error('given up'));
-      return this.#conclude(await this.#follow(path, authorized, sink, signal, letNext));
-    } catch (error) {
-      return broken(new Error(wordsOf(error)));
-    } finally {
-      letNext();
-    }
-  }
-
-  async #follow(
-    path: string,
-    authorized: Authorized,
-    sink: StreamSink,
-    signal: AbortSignal,
-    onAnswer: () => void,
-  ): Promise<StreamResult> {
     const connection = new AbortController();
     const onAbort = (): void => connection.abort(new Error('given up'));
     signal.addEventListener('abort', onAbort, { once: true });
@@ -77,11 +59,13 @@ export class StreamOpener {
       connection.abort(new Error(`no answer within ${HEADERS_LIMIT_MS} ms`));
     const cancelLimit = this.#clock.after(HEADERS_LIMIT_MS, onLimit);
     try {
-      return await this.#wire.stream({
+      if (signal.aborted) onAbort();
+      const authorized = await this.#endpoint.authorize(this, connection.signal);
+      const result = await this.#wire.stream({
         ...{ method: 'GET', path, authorized, signal: connection.signal },
         sink: {
           begun(status) {
-            onAnswer();
+            letNext();
             // The body of a refusal has to come within the limit, too.
             if (status !== 200) return;
             cancelLimit();
@@ -90,9 +74,14 @@ export class StreamOpener {
           chunk: (chunk) => sink.chunk(chunk),
         },
       });
+      if (result.kind === 'refused' && result.status === 401) this.#endpoint.refused(authorized);
+      return this.#conclude(result);
+    } catch (error) {
+      return broken(new Error(wordsOf(error)));
     } finally {
       cancelLimit();
       signal.removeEventListener('abort', onAbort);
+      letNext();
     }
   }
 

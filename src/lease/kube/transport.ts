@@ -36,7 +36,7 @@ export interface TransportOptions {
   readonly onSilence?: (sentAt: number) => void;
 }
 
-/** A request on its way through the house: queued, then authorizing, then sent, then done. */
+/** A request on its way through the house: queued, then sent, then done. */
 interface Entry {
   readonly call: Call;
   readonly options: RequestOptions;
@@ -85,6 +85,10 @@ export class Transport {
   #heldCount = 0;
   #crowdedUntil = -Infinity;
   #busy = 0;
+  /** Ends the question for credentials, while there is one. */
+  #asking: AbortController | null = null;
+  /** For what leaves in the moment of their answer. */
+  #authorized: Authorized | null = null;
   #cancelWakeUp: (() => void) | null = null;
   #isPumping = false;
   #isClosed = false;
@@ -119,7 +123,7 @@ export class Transport {
         return;
       }
       const leftMs = entry.deadline - this.#now();
-      const onDeadline = (): void => this.#giveUp(entry, whyUnsent(entry));
+      const onDeadline = (): void => this.#giveUp(entry, this.#whyUnsent());
       if (leftMs <= 0) {
         onDeadline();
         return;
@@ -147,6 +151,7 @@ export class Transport {
   close(): void {
     this.#isClosed = true;
     this.#cancelWakeUp?.();
+    this.#asking?.abort();
     for (const entry of this.#scheduler.drain()) this.#finish(entry, closed());
     for (const entry of this.#flying) {
       const wasSent = entry.exchange !== null;
@@ -171,13 +176,50 @@ export class Transport {
       const next = this.#scheduler.next(now);
       if (typeof next === 'number') return next;
       // Timers may be late.
-      if (next.deadline <= now) this.#giveUp(next, whyUnsent(next));
-      else void this.#depart(next, now);
+      if (next.deadline <= now) {
+        this.#giveUp(next, this.#whyUnsent());
+        continue;
+      }
+      if (this.#authorized === null) {
+        void this.#authorize();
+        return Infinity;
+      }
+      void this.#depart(next, this.#authorized, now);
     }
     return Infinity;
   }
 
-  async #depart(entry: Entry, now: number): Promise<void> {
+  /** Comes before a place is taken: while credentials are awaited, no request is kept from leaving by another. */
+  async #authorize(): Promise<void> {
+    if (this.#asking !== null) return;
+    const asking = new AbortController();
+    this.#asking = asking;
+    try {
+      this.#authorized = await this.#endpoint.authorize(this, asking.signal);
+    } catch (error) {
+      this.#refuse(error);
+    } finally {
+      this.#asking = null;
+      this.#pump();
+      // Asked for again by what leaves later, so that rotated tokens and certificates are followed.
+      this.#authorized = null;
+    }
+  }
+
+  /** Without credentials: what would have left now does not. */
+  #refuse(error: unknown): void {
+    const now = this.#now();
+    for (let places = this.#sockets(now) - this.#busy; places > 0; places--) {
+      const next = this.#scheduler.next(now);
+      if (this.#isClosed || typeof next === 'number') break;
+      this.#scheduler.left(next, now);
+      this.#scheduler.done(next);
+      this.#finish(next, unsendable(error, this.#endpoint.server));
+    }
+    this.#scheduler.shut(now);
+  }
+
+  async #depart(entry: Entry, authorized: Authorized, now: number): Promise<void> {
     const isRetry = this.#scheduler.left(entry, now);
     const isLate = entry.lane === 'holding' && now - entry.queuedAt >= CROWDED.afterMs;
     if (isLate && !isRetry) this.#crowdedUntil = now + CROWDED.forMs;
@@ -185,8 +227,7 @@ export class Transport {
     this.#busy++;
     this.#flying.add(entry);
     try {
-      const authorized = await this.#endpoint.authorize();
-      if (!entry.isDone) await this.#transmit(entry, authorized);
+      await this.#transmit(entry, authorized);
     } catch (error) {
       this.#scheduler.shut(now);
       this.#finish(entry, unsendable(error, this.#endpoint.server));
@@ -216,7 +257,9 @@ export class Transport {
     });
     entry.exchange = exchange;
     this.#watchOver(entry, exchange);
-    this.#settle(entry, await answer);
+    const result = await answer;
+    if (result.kind === 'answered' && result.status === 401) this.#endpoint.refused(authorized);
+    this.#settle(entry, result);
   }
 
   #watchOver(entry: Entry, exchange: AbortController): void {
@@ -301,6 +344,12 @@ export class Transport {
     return true;
   }
 
+  #whyUnsent(): string {
+    return this.#asking !== null
+      ? 'the kubeconfig gave no credentials in time'
+      : 'its deadline passed before it could be sent';
+  }
+
   #giveUp(entry: Entry, why: string): void {
     this.#scheduler.remove(entry);
     const message = `the request to ${this.#endpoint.server} was not sent: ${why}`;
@@ -323,12 +372,6 @@ export class Transport {
     entry.resolve(reply);
     this.#pump();
   }
-}
-
-function whyUnsent({ isBusy }: Entry): string {
-  return isBusy
-    ? 'the kubeconfig gave no credentials in time'
-    : 'its deadline passed before it could be sent';
 }
 
 function cleanUp(entry: Entry): void {

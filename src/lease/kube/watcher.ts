@@ -46,6 +46,10 @@ const SETTLED_MS = 1000;
 /** Heard or reopened so lately, a connection is not suspect. */
 const FRESH_MS = 1000;
 const LIFETIME_SECONDS = { min: 240, spread: 240 };
+/** A connection that outlives the time it was asked for is dead: its end got lost on the way. */
+const OVERTIME_MS = 30_000;
+/** No server is left alone for longer, whatever pause it asks for. */
+const LONGEST_PAUSE_MS = 60_000;
 
 /** A watch that keeps itself going: reopened from where it stood until it is closed. */
 export class Watcher {
@@ -138,8 +142,11 @@ export class Watcher {
       (line) => this.#hear(line, connection),
       () => this.#skip(),
     );
+    const seconds =
+      LIFETIME_SECONDS.min + Math.floor(this.#options.random() * LIFETIME_SECONDS.spread);
+    const cancelLimit = this.#clock.after(seconds * 1_000 + OVERTIME_MS, () => connection.abort());
     const end = await this.#options.opener.run(
-      this.#path(),
+      this.#path(seconds),
       {
         live: () => this.#goLive(),
         chunk: (chunk) => {
@@ -149,6 +156,7 @@ export class Watcher {
       },
       connection.signal,
     );
+    cancelLimit();
     this.#isRunning = false;
     if (this.#isClosed()) return;
     debug('%s: %s', this.#options.selection, describe(end));
@@ -199,7 +207,7 @@ export class Watcher {
       return this.#sleep(Math.min(share, 1) * refusedPauseMs);
     }
     this.#doubtPosition();
-    await this.#sleep(pauseMs);
+    await this.#sleep(Math.min(pauseMs, LONGEST_PAUSE_MS));
     throw new Error(`${status}`);
   }
 
@@ -258,9 +266,7 @@ export class Watcher {
     return Math.min(ms, BACK_OFF.maxMs);
   }
 
-  #path(): string {
-    const seconds =
-      LIFETIME_SECONDS.min + Math.floor(this.#options.random() * LIFETIME_SECONDS.spread);
+  #path(seconds: number): string {
     // Never without a version: that would wait until the server's cache is known to be fresh.
     const from = `resourceVersion=${this.#position ?? 0}&timeoutSeconds=${seconds}`;
     return `${this.#options.selection}watch=true&allowWatchBookmarks=true&${from}`;

@@ -197,3 +197,17 @@ describe('reads that fail while writes do not', () => {
     expect(cluster.api.requests.counts).toMatchObject({ get: 0, update: 21 });
   });
 });
+
+describe('a lost request costs an acquisition less than a second, whichever it is:', () => {
+  it.each(['get', 'create', 'update'] as const)('%s', async (verb) => {
+    await using cluster = await Cluster.start();
+    cluster.api.faults.hang({ match: { verb }, times: 1 });
+    expect(await cluster.elapsed(cluster.lock('job').acquire())).toBeLessThan(1_000);
+  });
+
+  it('also for tryAcquire, when the Lease has to be created', async () => {
+    await using cluster = await Cluster.start();
+    cluster.api.faults.hang({ match: { verb: 'create' }, times: 1 });
+    expect(await cluster.settled(cluster.lock('job').tryAcquire())).not.toBeNull();
+  });
+});

@@ -272,7 +272,7 @@ describe('a server that is down', () => {
     await clock.advance(1_400);
     // Two leave before the first has failed; from then on 250 ms apart, the most urgent first.
     expect(sent()).toEqual([
-      ...['0 at 0', '1 at 0', '49 at 250', '48 at 500', '47 at 750', '46 at 1000', '45 at 1250'],
+      ...['49 at 0', '48 at 0', '47 at 250', '46 at 500', '45 at 750', '44 at 1000', '43 at 1250'],
     ]);
     wire.onExchange = answer;
     const before = wire.connections;
@@ -409,6 +409,7 @@ describe('an answer of 5xx or 429', () => {
     await clock.advance(1_000);
     wire.onExchange = () => undefined;
     const [first] = ['good-0', 'good-1'].map((name) => sender.get(name));
+    await clock.advance(0);
     const later = [...bad, 'good-2', 'good-3', 'good-4'].map((name) => sender.get(name));
     await clock.advance(0);
     wire.onExchange = (exchange) => exchange.answer(exchange.name.startsWith('bad') ? 500 : 200);

@@ -141,15 +141,25 @@ describe('credentials', () => {
       asked.push(clock.monotonic());
       return asked.length === 1 ? new Promise(() => undefined) : Promise.resolve();
     });
-    void sender.get('a', { inMs: 100 });
-    await clock.advance(5_000);
-    const waiting = sender.get('b', { inMs: 60_000 });
-    await clock.advance(1);
-    expect(asked).toEqual([0]);
-    expect(gistOf(await sender.get('c', { inMs: 60_000 }))).toBe('200');
-    expect(asked).toEqual([0, 5_001]);
-    sender.close();
-    expect(gistOf(await waiting)).toBe('refused');
+    expect(gistOf(await clock.advanceUntil(sender.get('a')))).toBe('200');
+    expect(asked).toEqual([0, 5_000]);
+    expect(wire.exchanges[0]?.at).toBe(5_000);
+  });
+
+  it('that do not come keep no connection: what leaves next is what has least time', async () => {
+    let give = (): void => undefined;
+    asking(() => new Promise((resolve) => (give = resolve)));
+    const all = [9_000, 8_000, 7_000].map((inMs) => sender.get(`${inMs}`, { inMs }));
+    await clock.advance(100);
+    const sent: number[] = [];
+    const onSent = (): void => void sent.push(clock.monotonic());
+    all.push(sender.get('6000', { inMs: 6_000, onSent }));
+    await clock.advance(100);
+    wire.onExchange = () => undefined;
+    give();
+    await clock.advance(0);
+    expect(wire.names).toEqual(['6000', '7000']);
+    expect(sent).toEqual([200]);
   });
 
   it('that cannot be had refuse the request for good, and the reason carries none', async () => {
@@ -173,10 +183,10 @@ describe('the queue', () => {
     const inMs = { a: 9000, b: 9000, c: 8000, d: 5000, e: 7000, f: 6000 };
     const all = Object.entries(inMs).map(([name, ms]) => sender.get(name, { inMs: ms }));
     await clock.advance(100);
-    expect(wire.names).toEqual(['a', 'b']);
+    expect(wire.names).toEqual(['d', 'f']);
     answer();
     await Promise.all(all);
-    expect(wire.names).toEqual(['a', 'b', 'd', 'f', 'e', 'c']);
+    expect(wire.names).toEqual(['d', 'f', 'e', 'c', 'a', 'b']);
     expect(wire.connections).toBe(2);
   });
 
@@ -201,7 +211,7 @@ describe('the queue', () => {
     const all = [...getAll(['a', 'b', 'seeking']), sender.get('holding', { lane: 'holding' })];
     answer();
     await Promise.all(all);
-    expect(wire.names).toEqual(['a', 'b', 'holding', 'seeking']);
+    expect(wire.names).toEqual(['holding', 'a', 'b', 'seeking']);
   });
 
   it('calls onSent as the request leaves, never while it waits', async () => {
@@ -234,6 +244,7 @@ describe('the queue', () => {
   it('refuses what is still in it at its deadline, unsent', async () => {
     const answer = holdAnswers();
     const first = getAll(['a', 'b']);
+    await clock.advance(0);
     const onSent = (): void => expect('sent').toBe('unsent');
     const late = sender.get('c', { inMs: 60, onSent });
     expect(gistOf(await clock.advanceUntil(late))).toBe('refused, transient');

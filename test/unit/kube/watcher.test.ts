@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { KubeLeaseWatch } from '../../../src/lease/kube/watch.js';
 import { ManualClock } from '../../../src/testing/clock.js';
 import { WatchRecorder } from '../../support/watch-recorder.js';
+import { kubeConfigOf } from './support/kube-config.js';
 import { ScriptedWire } from './support/scripted-wire.js';
 import type { ScriptedStream } from './support/scripted-wire.js';
 import { watchOver } from './support/watching.js';
@@ -64,6 +65,53 @@ describe('a watch', () => {
       });
     },
   );
+
+  it('is ended by us when the server does not end it, half a minute after its time', async () => {
+    const first = await subscribe(5n);
+    first.begin();
+    first.send(line('MODIFIED', 7));
+    await clock.advance(240_000 + 29_999);
+    expect([first.isOpen, openedAt()]).toEqual([true, [0]]);
+    await clock.advance(1);
+    expect(first.isOpen).toBe(false);
+    expect([openedAt(), askedFrom()]).toEqual([
+      [0, 270_000],
+      ['5', '7'],
+    ]);
+    last().end();
+    await clock.advance(1_000);
+    expect(clock.timers).toBeLessThanOrEqual(2);
+  });
+
+  it.each([
+    ['86400', 60_000],
+    ['60', 60_000],
+    ['5', 5_000],
+  ])('keeps a pause of %s s that the server asks for, up to a minute', async (seconds, pauseMs) => {
+    wire.onStream = (stream) => stream.refuse(503, {}, { 'retry-after': seconds });
+    await subscribe(null);
+    await clock.advance(pauseMs - 1);
+    expect(openedAt()).toEqual([0]);
+    await clock.advance(5_001);
+    expect(openedAt().length).toBeGreaterThan(1);
+  });
+
+  it('waits for credentials no longer than for an answer, and for its turn no longer either', async () => {
+    let asked = 0;
+    const kubeConfig = kubeConfigOf(undefined, () => {
+      return ++asked < 3 ? new Promise(() => undefined) : Promise.resolve();
+    });
+    ({ watch } = watchOver(wire, clock, {}, kubeConfig));
+    for (let n = 0; n < 9; n++) {
+      watch.subscribe({ namespace: `team-${n}`, name: 'a' }, null, new WatchRecorder());
+    }
+    await clock.advance(20_000);
+    expect([asked, wire.streams.length]).toEqual([2, 0]);
+    // Ten minutes later a question that had no answer is asked again, and all of them come up.
+    await clock.advance(600_000);
+    expect(asked).toBeGreaterThan(2);
+    expect(wire.streams).toHaveLength(9);
+  });
 
   it('continues from the last version, whichever line said it', async () => {
     const first = await subscribe(5n);
