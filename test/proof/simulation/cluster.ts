@@ -228,6 +228,11 @@ class Cluster implements Context {
       case 'ban':
         this.network.bans.add(fault.ban);
         return end(() => this.network.bans.delete(fault.ban));
+      case 'trouble':
+        this.network.troubles.add(fault.trouble);
+        return end(() => this.network.troubles.delete(fault.trouble));
+      case 'lost credentials':
+        return this.network.loseCredentials(fault.process);
       case 'outsider':
         return this.#editAsOutsider(fault.lock, fault.how);
     }
@@ -271,7 +276,7 @@ class Cluster implements Context {
     this.#isCalm = true;
     this.log('-- faults stop');
     this.#faults.clear();
-    this.network.bans.clear();
+    this.network.clear();
     for (const plan of this.plan.processes) this.#restart(plan);
     for (const service of this.#ours()) {
       service.node.receive(() => {

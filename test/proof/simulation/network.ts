@@ -15,6 +15,17 @@ export interface Ban {
   readonly verbs: readonly Verb[];
 }
 
+/** Requests that fail while others do not: writes of one lease, or all reads. */
+export interface Trouble {
+  /** `null`: of all processes. */
+  readonly process: string | null;
+  /** `null`: of all leases. */
+  readonly lock: string | null;
+  readonly verbs: readonly Verb[];
+  /** What they are answered with, `null`: nothing. */
+  readonly code: 500 | 429 | null;
+}
+
 /** How an open watch ends; a `dead` one stays open and delivers nothing any more. */
 export type WatchEnding = 'closed' | 'reset' | 'gone' | 'dead';
 
@@ -46,6 +57,10 @@ export interface NetworkOptions extends Surroundings {
 /** Everything between the processes and the API server, and the faults on the way. */
 export class Network {
   readonly bans = new Set<Ban>();
+  readonly troubles = new Set<Trouble>();
+  /** Processes whose next question for credentials is not answered yet. */
+  readonly #losesCredentials = new Set<string>();
+  #lostQuestions: (() => void)[] = [];
   readonly #options: NetworkOptions;
   #writer: Writer = { by: '', sentAt: 0 };
 
@@ -63,7 +78,28 @@ export class Network {
   kubeConfig(node: SimulatedNode): KubeConfigLike {
     const wire = new MemoryWire((incoming, responder) => this.#send(node, incoming, responder));
     const simulation = { clock: node, random: this.#options.prng.next, wire };
-    return Object.assign(this.#credentials(node), { [SIMULATION]: simulation });
+    const kubeConfig = this.#credentials(node);
+    const answer = kubeConfig.applyToHTTPSOptions.bind(kubeConfig);
+    const applyToHTTPSOptions = async (options: object): Promise<void> => {
+      if (this.#losesCredentials.delete(node.name)) {
+        this.#options.count('credentials lost');
+        await new Promise<void>((resolve) => this.#lostQuestions.push(resolve));
+      }
+      await answer(options);
+    };
+    return Object.assign(kubeConfig, { applyToHTTPSOptions, [SIMULATION]: simulation });
+  }
+
+  loseCredentials(process: string): void {
+    this.#losesCredentials.add(process);
+  }
+
+  /** No request fails any more for what it asks or for its sender. */
+  clear(): void {
+    this.bans.clear();
+    this.troubles.clear();
+    this.#losesCredentials.clear();
+    for (const answer of this.#lostQuestions.splice(0)) answer();
   }
 
   /** One request of a process that does without the library; `null` when no answer comes in time. */
@@ -179,6 +215,10 @@ export class Network {
     const knobs = server.faults;
     knobs.status({ code: 401, ...meets('refused 401', (one) => this.#isBanned(one, 401)) });
     knobs.forbid(meets('refused 403', (one) => this.#isBanned(one, 403)).match);
+    const isMet = (request: RequestInfo, code: Trouble['code']) => this.#isInTrouble(request, code);
+    knobs.status({ code: 500, ...meets('in trouble, 500', (one) => isMet(one, 500)) });
+    knobs.status({ code: 429, ...meets('in trouble, 429', (one) => isMet(one, 429)) });
+    knobs.hang(meets('in trouble, no answer', (one) => isMet(one, null)));
     knobs.status({ code: 500, afterCommit: true, ...meets('500 after the commit', commitsFirst) });
     knobs.status({ code: 500, ...meets('500', fails) });
     knobs.status({ code: 429, retryAfterSeconds: 1, ...meets('429 with a pause', pauses) });
@@ -187,6 +227,16 @@ export class Network {
       if (aheadMs !== 0)
         knobs.clockSkew(aheadMs, { match: () => prng.is(1 / wallsAheadMs.length) });
     }
+  }
+
+  #isInTrouble({ user, verb, name }: RequestInfo, code: Trouble['code']): boolean {
+    return [...this.troubles].some(
+      (one) =>
+        one.code === code &&
+        (one.process ?? user) === user &&
+        (one.lock ?? name) === name &&
+        one.verbs.includes(verb),
+    );
   }
 
   #isBanned({ user, verb }: RequestInfo, status: Ban['status']): boolean {

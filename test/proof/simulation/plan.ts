@@ -1,6 +1,6 @@
 import { Prng } from '../../../tools/harness/random.js';
 import type { Verb } from '../../../src/testing/types.js';
-import type { Ban, WatchEnding } from './network.js';
+import type { Ban, Trouble, WatchEnding } from './network.js';
 import type { Outage, Window } from './network-faults.js';
 
 export interface Timings {
@@ -57,6 +57,9 @@ export type Fault =
   | { readonly kind: 'outage'; readonly outage: Outage; readonly forMs: number }
   | { readonly kind: 'cut'; readonly process: string | null; readonly ending: WatchEnding }
   | { readonly kind: 'ban'; readonly ban: Ban; readonly forMs: number }
+  | { readonly kind: 'trouble'; readonly trouble: Trouble; readonly forMs: number }
+  /** The next question of the process for credentials is not answered before faults stop. */
+  | { readonly kind: 'lost credentials'; readonly process: string }
   | {
       readonly kind: 'outsider';
       readonly lock: string;
@@ -112,7 +115,9 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   // API servers whose clocks are a whole duration apart are promised to be borne.
   const wallsAheadMs = [0, prng.between(-1, 1) * leaseDurationMs];
   const setup = { prng, timings, processes, locks, lastsMs };
-  const items = [...worksOf(setup), ...faultsOf(setup)].sort((a, b) => a.at - b.at);
+  const items = [...worksOf(setup), ...faultsOf(setup)];
+  if (options.rival === undefined) items.push(...troublesOf(new Prng(seed ^ 0x7ab1e), setup));
+  items.sort((a, b) => a.at - b.at);
   const asks = prng.is(0.5);
   return { seed, timings, processes, locks, lastsMs, asks, wallsAheadMs, items };
 }
@@ -266,6 +271,25 @@ const FAULTS: readonly FaultMaker[] = [
   }),
   (setup, left) => ({ kind: 'ban', ban: banOf(setup), forMs: Math.min(left, 6_000) }),
 ];
+
+/** Faults that meet some requests and not others. By a chance of their own: the rest of a plan does not depend on them. */
+function troublesOf(prng: Prng, { processes, locks, lastsMs }: Setup): Item[] {
+  if (prng.is(0.5)) return [];
+  return Array.from({ length: prng.whole(1, 3) }, () => {
+    const at = prng.between(0, lastsMs);
+    const process = prng.pick(processes).name;
+    if (prng.is(0.4)) return { at, act: { kind: 'lost credentials', process } };
+    const isOfReads = prng.is(0.5);
+    const trouble: Trouble = {
+      process: isOfReads && prng.is(0.5) ? process : null,
+      lock: isOfReads ? null : prng.pick(locks),
+      verbs: isOfReads ? ['get'] : ['create', 'update', 'delete'],
+      code: prng.pick([500, 429, null]),
+    };
+    const forMs = Math.min(lastsMs - at, prng.pick([1_500, 6_000, 20_000]));
+    return { at, act: { kind: 'trouble', trouble, forMs } };
+  });
+}
 
 function banOf(setup: Setup): Ban {
   const { prng } = setup;

@@ -21,6 +21,7 @@ const faults = [
   ...['stale watch start', 'outage frozen', 'outage refused', 'outage failing', 'outage busy'],
   ...['held by a frozen server', 'connection refused', '500', '500 after the commit'],
   ...['429', '429 with a pause', 'refused 401', 'refused 403'],
+  ...['in trouble, 500', 'in trouble, 429', 'in trouble, no answer', 'credentials lost'],
   ...['stall', 'suspend', 'crash', 'clock step', 'ban', 'outsider'],
 ];
 
