@@ -51,18 +51,11 @@ export function attemptOf(
       identity: options.identity ?? client.identity,
       nonce: randomBytes(12).toString('base64url'),
       durationMs: options.leaseDurationMs,
-      marginMs: marginMs + TIMER_LATENESS_MS + beyond(unseenMs, marginMs),
+      marginMs: marginMs + TIMER_LATENESS_MS,
+      unseenMs: unseenMs + TIMER_LATENESS_MS,
       ...{ renewIntervalMs, trustServerClock, deleteOnRelease, aim },
     },
   };
-}
-
-/**
- * What the clock does not see of a suspension must stay inside the margin, which covers nothing else then. Nothing is
- * left of it at the defaults, or where the up-time moves in steps of 10 ms, as on Linux.
- */
-function beyond(unseenMs: number, marginMs: number): number {
-  return Math.max(0, unseenMs - marginMs);
 }
 
 /**

@@ -5,6 +5,7 @@ import type { LossReason } from '../../errors.js';
 import type { Instant } from '../clock.js';
 import type { Sight } from './sight.js';
 import type { Event, Holding, State, Terms, Verdict } from './state.js';
+import { fullBeliefMs } from './step.js';
 import { clearUp } from './vacating.js';
 import {
   REFUSED_PAUSE_MS,
@@ -23,7 +24,7 @@ export function isHeld(state: State, now: Instant): boolean {
 }
 
 export function beliefFrom(sentAt: number, terms: Terms): number {
-  return sentAt + terms.durationMs - terms.marginMs;
+  return sentAt + fullBeliefMs(terms);
 }
 
 export function holding(state: Holding, event: Event, now: Instant, terms: Terms): State {

@@ -24,6 +24,8 @@ export interface Terms {
   readonly nonce: string;
   readonly durationMs: number;
   readonly marginMs: number;
+  /** At most this much of all suspensions between two moments is missing from `elapsed`. */
+  readonly unseenMs: number;
   readonly renewIntervalMs: number;
   readonly trustServerClock: boolean;
   readonly deleteOnRelease: boolean;

@@ -48,9 +48,17 @@ export function beliefMs(state: State, now: Instant): number {
   return state.kind === 'holding' ? Math.max(state.heldUntil - now.elapsed, 0) : 0;
 }
 
+/**
+ * How long a write that landed is believed in. What the clock does not see of a suspension has to stay inside the margin:
+ * where it may be more, it takes the place of the margin.
+ */
+export function fullBeliefMs({ durationMs, marginMs, unseenMs }: Terms): number {
+  return durationMs - Math.max(marginMs, unseenMs);
+}
+
 /** Over half of the belief that a renewal gives is used up. */
 export function isLate(state: Holding, now: Instant, terms: Terms): boolean {
-  return beliefMs(state, now) < (terms.durationMs - terms.marginMs) / 2;
+  return beliefMs(state, now) < fullBeliefMs(terms) / 2;
 }
 
 /** What a request that is made now may cost, and how much depends on it. */

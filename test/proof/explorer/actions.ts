@@ -31,6 +31,7 @@ export const kinds = [
   'look',
   'write',
   'release',
+  'unseen tick',
 ] as const;
 
 export type Kind = (typeof kinds)[number];
@@ -73,7 +74,10 @@ type May = (kind: Kind, which?: number) => void;
 
 function enabledFor(world: World, one: Candidate, may: May): void {
   const { index, state, attempt, sight } = one;
-  if (budgetLeft(world, 'suspensions') > 0) may('suspended tick', index);
+  if (budgetLeft(world, 'suspensions') > 0) {
+    may('suspended tick', index);
+    if (one.unseen < world.scope.unseenMs) may('unseen tick', index);
+  }
   if (state.kind === 'over') {
     if (attempt + 1 < world.scope.attempts[index]!) may('begin', index);
     return;
@@ -118,6 +122,11 @@ function perform(world: World, kind: Kind, which: number): boolean | undefined {
       return pass(world, null);
     case 'suspended tick':
       spend(world, 'suspensions');
+      return pass(world, which);
+    case 'unseen tick':
+      spend(world, 'suspensions');
+      world.candidates[which]!.unseen += TICK_MS;
+      world.candidates[which]!.elapsed -= world.scope.ratesMs[which]!;
       return pass(world, which);
     case 'timer': {
       dispatch(world, world.candidates[which]!, { type: 'tick' });

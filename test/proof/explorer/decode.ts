@@ -126,8 +126,9 @@ export class Decoder {
     const attempt = this.#next();
     const kind = stateKinds[this.#next()]!;
     const isLast = attempt + 1 >= this.#scope.attempts[index]!;
-    const sight =
-      kind === 'over' && isLast ? nothingSeen : this.#sight(isLast && kind !== 'seeking');
+    const isDone = kind === 'over' && isLast;
+    const unseen = isDone || this.#scope.unseenMs === 0 ? 0 : this.#next();
+    const sight = isDone ? nothingSeen : this.#sight(isLast && kind !== 'seeking');
     const state = this.#state(kind, sight);
     const isLive = kind === 'seeking' || kind === 'holding';
     const flags = isLive || kind === 'vacating' ? this.#next() : 0;
@@ -139,6 +140,7 @@ export class Decoder {
       sight,
       monotonic: ORIGIN_MS,
       elapsed: ORIGIN_MS,
+      unseen,
       belief: isLive ? beliefs[flags >> 2]! : 'none',
       isCut: isLive && (flags & 2) > 0,
       hasVacated: (flags & 1) > 0,

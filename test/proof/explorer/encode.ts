@@ -140,6 +140,7 @@ export class Encoder {
     this.#put(stateKinds.indexOf(state.kind));
     // What a candidate knows that will never act again does not matter.
     if (state.kind === 'over' && isLast) return;
+    if (world.scope.unseenMs > 0) this.#put(one.unseen);
     this.#sight(one, world.scope, isLast && state.kind !== 'seeking');
     if (state.kind === 'over') return;
     this.#state(state, one);

@@ -31,6 +31,8 @@ export interface Scope {
   readonly attempts: readonly number[];
   readonly durationsMs: readonly number[];
   readonly marginMs: number;
+  /** How much of a candidate's suspensions its clocks may miss. */
+  readonly unseenMs: number;
   readonly renewIntervalMs: number;
   /** How far each candidate's clocks go while a second passes. */
   readonly ratesMs: readonly number[];

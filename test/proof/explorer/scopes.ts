@@ -5,6 +5,7 @@ const base: Omit<Scope, 'name' | 'what'> = {
   attempts: [1, 1],
   durationsMs: [3_000, 3_000],
   marginMs: 0,
+  unseenMs: 0,
   renewIntervalMs: 1_000,
   ratesMs: [1_000, 1_000],
   holdOffsMs: [0, 0],
@@ -104,6 +105,10 @@ export const standing: readonly Scope[] = [
     strips: true,
     budgets: { stops: 1 },
     progressOneIn: 0,
+  }),
+  scope('suspend-unseen', 'machines suspended: no clock of theirs sees a second of it', {
+    unseenMs: 1_000,
+    budgets: { suspensions: 1 },
   }),
   scope('mixed-durations', 'candidates of different durations', { durationsMs: [2_000, 4_000] }),
 ];

@@ -59,6 +59,8 @@ function describe(world: World, action: number): string {
   switch (kind) {
     case 'tick':
       return 'a second passes';
+    case 'unseen tick':
+      return `a second passes, ${name(which)}'s machine is suspended, and its clocks do not see it`;
     case 'suspended tick':
       return `a second passes, ${name(which)}'s machine is suspended`;
     case 'timer':

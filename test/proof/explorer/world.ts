@@ -37,6 +37,8 @@ export interface Candidate {
   sight: Sight;
   monotonic: number;
   elapsed: number;
+  /** How much of its suspensions is missing from `elapsed`. */
+  unseen: number;
   /** The world's own ledger: belief is covered up to here by writes of this attempt that did land. */
   coveredUntil: number;
   belief: 'none' | 'present' | 'past';
@@ -121,6 +123,7 @@ function newCandidate(index: number): Candidate {
     sight: nothingSeen,
     monotonic: ORIGIN_MS,
     elapsed: ORIGIN_MS,
+    unseen: 0,
     coveredUntil: ORIGIN_MS,
     belief: 'none',
     isCut: false,
@@ -161,6 +164,7 @@ function makeTerms(scope: Scope, index: number, attempt: number): Terms {
     nonce: nonceOf(index, attempt),
     durationMs: scope.durationsMs[index]!,
     marginMs: scope.marginMs,
+    unseenMs: scope.unseenMs,
     renewIntervalMs: scope.renewIntervalMs,
     trustServerClock: false,
     deleteOnRelease: scope.deleteOnRelease,

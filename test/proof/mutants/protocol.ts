@@ -47,14 +47,20 @@ const belief: readonly Mutant[] = [
   ),
   explored('twice-the-duration', 'a write is believed for two durations', 'two-candidates', [
     'holding',
-    'sentAt + terms.durationMs - terms.marginMs',
-    'sentAt + 2 * terms.durationMs - terms.marginMs',
+    'sentAt + fullBeliefMs(terms)',
+    'sentAt + terms.durationMs + fullBeliefMs(terms)',
   ]),
   explored('margin-added', 'the margin lengthens belief', 'rates', [
-    'holding',
-    'terms.durationMs - terms.marginMs',
-    'terms.durationMs + terms.marginMs',
+    'step',
+    'durationMs - Math.max(marginMs, unseenMs)',
+    'durationMs + Math.max(marginMs, unseenMs)',
   ]),
+  explored(
+    'unseen-beyond-the-margin',
+    'belief is not shortened by what the clock does not see of a suspension',
+    'suspend-unseen',
+    ['step', 'durationMs - Math.max(marginMs, unseenMs)', 'durationMs - marginMs'],
+  ),
   explored('belief-by-wall-clock', 'belief ends by the wall clock', 'wall-steps-back', [
     'holding',
     'now.elapsed < state.heldUntil',

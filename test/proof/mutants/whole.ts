@@ -23,6 +23,12 @@ export const whole: readonly Mutant[] = [
     7,
     ['lease/protocol/step', 'if (now.monotonic >= claimAt)', 'if (now.elapsed >= claimAt)'],
   ),
+  simulated(
+    'clock-believed-to-see-all',
+    'belief is not shortened by what the clock misses of a suspension',
+    1,
+    ['attempt', 'unseenMs: unseenMs + TIMER_LATENESS_MS,', 'unseenMs: 0,'],
+  ),
   simulated('sent-when-silent', 'a write that falls silent counts as sent once more', 625, [
     'lease/keeper',
     "this.#dispatch({ type: 'silent', stamp: write.stamp });",

@@ -51,7 +51,7 @@ describe('the scenarios', () => {
 describe('a wrong protocol', () => {
   it('is noticed when belief outlasts the lease of the others', () => {
     const advance: Protocol['advance'] = (state, event, now, terms) => {
-      return shipped.advance(state, event, now, { ...terms, marginMs: -6_000 });
+      return shipped.advance(state, event, now, { ...terms, durationMs: terms.durationMs + 8_000 });
     };
     expect(() => play(texts.get('suspension.txt') ?? '', { ...shipped, advance })).toThrow(
       'a and b believe that they hold the Lease',

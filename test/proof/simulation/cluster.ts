@@ -325,10 +325,13 @@ class Cluster implements Context {
   #check(): number {
     this.observer.close();
     const { leaseDurationMs, marginMs } = this.plan.timings;
-    const slowest = Math.min(...this.plan.processes.map(({ rate }) => rate));
+    const { processes } = this.plan;
+    const slowest = Math.min(...processes.map(({ rate }) => rate));
+    const unseenMs = Math.max(...processes.map((one) => one.unseenMs));
+    const beliefMs = leaseDurationMs - Math.max(marginMs, unseenMs) + unseenMs;
     const { beliefs, writes } = this.observer;
     const history = { beliefs, writes, outsiders: this.#outsiders };
-    const found = check(history, { beliefMs: (leaseDurationMs - marginMs) / slowest });
+    const found = check(history, { beliefMs: beliefMs / slowest });
     const overlaps = found.overlaps.filter(({ excusedBy }) => excusedBy === null);
     if (this.#options.mayOverlap !== true) {
       for (const { what } of overlaps) this.violate('1', what);

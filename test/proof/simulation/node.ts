@@ -7,6 +7,8 @@ export interface Timekeeping {
   /** Its own milliseconds per millisecond of the world. */
   readonly rate: number;
   readonly wallAheadMs: number;
+  /** How much of all of its suspensions together no clock of it sees. */
+  readonly unseenMs: number;
 }
 
 type Kind = 'timer' | 'io';
@@ -24,6 +26,7 @@ export class SimulatedNode implements Clock {
   /** Distinguishes it from earlier and later processes of the same name. */
   readonly id: string;
   readonly rate: number;
+  readonly unseenMs: number;
   readonly #schedule: Schedule;
   readonly #prng: Prng;
   readonly #enter: (node: SimulatedNode, act: () => void) => void;
@@ -34,6 +37,7 @@ export class SimulatedNode implements Clock {
   #stalledUntil = -Infinity;
   #suspendedAt: number | null = null;
   #suspendedMs = 0;
+  #missedMs = 0;
   #isDead = false;
   #awakeSince = 0;
   #awakeMonotonic = -1;
@@ -42,7 +46,7 @@ export class SimulatedNode implements Clock {
   constructor(
     name: string,
     incarnation: number,
-    { rate, wallAheadMs }: Timekeeping,
+    { rate, wallAheadMs, unseenMs }: Timekeeping,
     schedule: Schedule,
     prng: Prng,
     enter: (node: SimulatedNode, act: () => void) => void,
@@ -50,6 +54,7 @@ export class SimulatedNode implements Clock {
     this.name = name;
     this.id = `${name}.${incarnation}`;
     this.rate = rate;
+    this.unseenMs = unseenMs;
     this.#wallAheadMs = wallAheadMs;
     this.#schedule = schedule;
     this.#prng = prng;
@@ -87,7 +92,7 @@ export class SimulatedNode implements Clock {
   }
 
   get elapsed(): number {
-    return (this.#schedule.now - this.#startedAt) * this.rate;
+    return (this.#schedule.now - this.#startedAt - this.#missed()) * this.rate;
   }
 
   now(): Instant {
@@ -102,7 +107,13 @@ export class SimulatedNode implements Clock {
 
   /** When the world's clock shows what will be this node's elapsed time. */
   worldAt(elapsed: number): number {
-    return this.#startedAt + elapsed / this.rate;
+    return this.#startedAt + this.#missed() + elapsed / this.rate;
+  }
+
+  /** Its clocks miss the beginning of what is suspended, until they have missed all that they may. */
+  #missed(): number {
+    const suspended = this.#suspendedAt === null ? 0 : this.#schedule.now - this.#suspendedAt;
+    return Math.min(this.#missedMs + suspended, this.unseenMs);
   }
 
   after(ms: number, callback: () => void): () => void {
@@ -147,6 +158,7 @@ export class SimulatedNode implements Clock {
     this.#suspendedAt = since;
     this.stall(ms);
     this.#schedule.in(ms, () => {
+      this.#missedMs = this.#missed();
       this.#suspendedAt = null;
       this.#suspendedMs += this.#schedule.now - since;
       this.#resumedAt = this.#schedule.now;

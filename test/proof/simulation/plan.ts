@@ -17,6 +17,8 @@ export interface ProcessPlan {
   readonly name: string;
   readonly kind: 'ours' | RivalKind;
   readonly rate: number;
+  /** How much of its suspensions its clocks do not see. */
+  readonly unseenMs: number;
   readonly wallAheadMs: number;
   readonly trustServerClock: boolean;
   readonly deleteOnRelease: boolean;
@@ -119,7 +121,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   if (options.rival === undefined) items.push(...troublesOf(new Prng(seed ^ 0x7ab1e), setup));
   items.sort((a, b) => a.at - b.at);
   const asks = prng.is(0.5);
-  return { seed, timings, processes, locks, lastsMs, asks, wallsAheadMs, items };
+  return withUnseen({ seed, timings, processes, locks, lastsMs, asks, wallsAheadMs, items });
 }
 
 /** Many short runs find more than few long ones, but some faults need time. */
@@ -149,10 +151,35 @@ function processesOf(
     name: `p${n}`,
     kind: rival ?? 'ours',
     rate: isRated ? prng.pick([1 / widest, widest, prng.between(1 / widest, widest)]) : 1,
+    unseenMs: 0,
     wallAheadMs: prng.is(0.5) ? 0 : prng.between(-60_000, 60_000),
     trustServerClock: prng.is(0.7),
     deleteOnRelease: prng.is(0.15),
   }));
+}
+
+/** Twice the grain of an up-time in whole seconds. It uses up the margin, so the rates of these clocks agree. */
+const UNSEEN_MS = 2_000;
+
+/**
+ * The same plan with coarse clocks, and with a suspension of each machine that is long enough to matter. By numbers of
+ * its own: the rest of the plan is what it is without.
+ */
+function withUnseen(plan: Plan): Plan {
+  const prng = new Prng(plan.seed ^ 0xc1c);
+  const { processes, timings, lastsMs } = plan;
+  const isFine = processes.some(({ kind, rate }) => kind !== 'ours' || rate !== 1);
+  if (isFine || prng.is(0.5)) return plan;
+  const suspensions = processes.map(({ name }): Item => {
+    const at = prng.between(0, lastsMs);
+    const forMs = Math.min(lastsMs - at, timings.leaseDurationMs * prng.between(0.5, 1.5));
+    return { at, act: { kind: 'suspend', process: name, forMs } };
+  });
+  return {
+    ...plan,
+    processes: processes.map((one) => ({ ...one, unseenMs: UNSEEN_MS })),
+    items: [...plan.items, ...suspensions].sort((a, b) => a.at - b.at),
+  };
 }
 
 function worksOf(setup: Setup): Item[] {

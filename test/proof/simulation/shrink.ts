@@ -63,6 +63,7 @@ async function simpler(plan: Plan, isStillBroken: Check): Promise<Plan> {
   const lastAt = plan.items.at(-1)?.at ?? 0;
   const edits: readonly ((from: Plan) => Partial<Plan>)[] = [
     ({ processes }) => ({ processes: processes.map((one) => ({ ...one, rate: 1 })) }),
+    ({ processes }) => ({ processes: processes.map((one) => ({ ...one, unseenMs: 0 })) }),
     ({ processes }) => ({ processes: processes.map((one) => ({ ...one, wallAheadMs: 0 })) }),
     ({ timings, lastsMs }) => ({ lastsMs: earlierEnd(lastAt, timings, lastsMs) }),
     ({ locks }) => ({ locks: locks.slice(0, 1) }),

@@ -10,7 +10,10 @@ export function titleOf(smallest: Plan, { items }: Plan): string[] {
     `seed ${seed}, ${smallest.items.length} of ${items.length} things done: lease ${leaseDurationMs} ms, ` +
       `renewed every ${renewIntervalMs} ms, margin ${marginMs} ms, ` +
       `locks ${locks.join(' ')}`,
-    ...processes.map(({ name, kind, rate }) => `${name}: ${kind}, clock rate ${rate.toFixed(4)}`),
+    ...processes.map(({ name, kind, rate, unseenMs }) => {
+      const unseen = unseenMs === 0 ? '' : `, misses ${unseenMs} ms of suspensions`;
+      return `${name}: ${kind}, clock rate ${rate.toFixed(4)}${unseen}`;
+    }),
   ];
 }
 

@@ -10,6 +10,7 @@ export function terms(nonce: string, over: Partial<Terms> = {}): Terms {
     nonce,
     durationMs: 15_000,
     marginMs: 2_000,
+    unseenMs: 0,
     renewIntervalMs: 2_000,
     trustServerClock: true,
     deleteOnRelease: false,
