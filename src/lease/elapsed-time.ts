@@ -10,6 +10,11 @@
  * - a grain never speeds the clock up: what is counted is never more than what was suspended;
  * - at most two grains of all suspensions together are never counted: one of the first reading, one of the last.
  *
+ * A process may have to wait between two readings, for `p` milliseconds, and reads again then. Where it has to wait each
+ * time, the up-time and so the result are those of the moment before that wait: as if it had waited after it had asked.
+ * What must not happen is that the first reading is the disturbed one, since all later ones are compared with it: the
+ * clock would run ahead by `p`. So the first is the best of several.
+ *
  * A caller that relies on it for safety keeps those two grains inside a margin: see `unseenMs`.
  */
 
@@ -19,6 +24,10 @@ export interface ElapsedTime {
   /** At most this much of all suspensions is not counted. */
   readonly unseenMs: number;
 }
+
+/** Reading both clocks takes microseconds: what takes longer was interrupted, and is read again. */
+const UNDISTURBED_MS = 1;
+const MOST_READINGS = 5;
 
 /** Steps that up-times are known to move in, milliseconds. */
 const GRAINS = [1_000, 100, 10, 1] as const;
@@ -33,15 +42,18 @@ export function elapsedTime(monotonic: () => number, uptime: () => number): Elap
   let counted = 0;
 
   const read = () => {
-    const before = monotonic();
-    const up = uptime();
-    const after = monotonic();
-    grain = Math.min(grain, grainOf(up));
-    // The process may have had to wait between two readings: the truth lies between.
-    return { mono: after, least: up - after, most: up - before };
+    for (let reading = 1; ; reading++) {
+      const before = monotonic();
+      const up = uptime();
+      const after = monotonic();
+      grain = Math.min(grain, grainOf(up));
+      // The truth lies between.
+      if (after - before <= UNDISTURBED_MS || reading === MOST_READINGS)
+        return { mono: after, least: up - after, most: up - before };
+    }
   };
 
-  let { least: first } = read();
+  let first = Math.max(...Array.from({ length: MOST_READINGS }, () => read().least));
   let greatest = first;
   return {
     now() {

@@ -105,6 +105,8 @@ export class MetricsRecorder implements DiagnosticsListener {
     if (known !== undefined) return known;
     // There from the start, so that an alert can tell "all is well" from "nothing is known".
     this.#metrics.unreachable.inc(namesOf(lease), 0);
+    // A follower exports 0; what another attempt of this process has set stays as it is.
+    this.#metrics.status.inc(namesOf(lease), 0);
     const attempt = { begunAt: at, acquiredAt: null, vacantAt: null, sentAt: new Map() };
     this.#attempts.set(nonce, attempt);
     return attempt;

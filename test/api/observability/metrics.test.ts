@@ -71,7 +71,16 @@ describe('metrics of a lock that is passed on', () => {
     passedOn(async (value, _, cluster) => {
       const status = 'leader_election_master_status';
       expect(await value(status)).toBeNaN();
+      cluster.occupy('passed-on');
+      // A follower exports 0, as those of client-go do.
+      expect(await cluster.lock('passed-on').tryAcquire()).toBeNull();
+      expect(await value(status)).toBe(0);
+      cluster.vacate('passed-on');
       const handle = await cluster.lock('passed-on').acquire();
+      expect(await value(status)).toBe(1);
+      // Another attempt of this process does not take it back.
+      const again = rejection(cluster.lock('passed-on').acquire({ timeoutMs: 100 }));
+      await cluster.settled(again);
       expect(await value(status)).toBe(1);
       await handle.release();
       expect(await value(status)).toBe(0);

@@ -169,6 +169,35 @@ describe('elapsed time', () => {
     }
   });
 
+  it.each([
+    ['the first time', [3_000]],
+    ['the first times', [3_000, 2_000, 700]],
+    ['later', [0, 0, 0, 0, 0, 0, 3_000]],
+  ])('does not run ahead when the process had to wait between two readings %s', (_, waits) => {
+    let mono = 1_000;
+    const uptime = (): number => {
+      const up = 50_000 + Math.floor(mono / 10) * 10;
+      mono += waits.shift() ?? 0;
+      return up;
+    };
+    const clock = elapsedTime(() => mono, uptime);
+    for (let ask = 0; ask < 10; ask++) expect(clock.now() - mono).toBe(0);
+  });
+
+  it('sees the whole of a suspension although the process had to wait between two readings', () => {
+    let [mono, suspended, waits] = [1_000, 0, 0];
+    const uptime = (): number => {
+      const up = 50_000 + Math.floor((mono + suspended) / 10) * 10;
+      mono += waits;
+      waits = 0;
+      return up;
+    };
+    const clock = elapsedTime(() => mono, uptime);
+    suspended = 60_000;
+    waits = 3_000;
+    expect(clock.now() - mono).toBeGreaterThanOrEqual(60_000 - clock.unseenMs);
+  });
+
   it('is not moved by a process that had to wait between two readings', () => {
     let mono = 1_000;
     let waits = 0;

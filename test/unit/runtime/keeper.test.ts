@@ -275,6 +275,18 @@ describe('a renewal that is answered by', () => {
     expect(keeper.signal.reason).toMatchObject({ reason: 'deleted' });
   });
 
+  it('a new version without its stamp extends nothing: something else changed the lease', async () => {
+    const { store, keeper, renewal } = await renewing();
+    const first = store.calls.find((call) => call.verb === 'write');
+    if (first === undefined) throw new Error('no claim');
+    await renewal.answer({ kind: 'written', lease: landed(first, 12n) });
+    expect(keeper.remainingMs()).toBe(11_000);
+    expect(store.calls).toHaveLength(4);
+    expect(store.last).toMatchObject({ verb: 'write', base: { version: 12n } });
+    await store.last.answer({ kind: 'written', lease: landed(store.last, 13n) });
+    expect(keeper.remainingMs()).toBe(13_000);
+  });
+
   it('the replaced version extends nothing', async () => {
     const { clock, store, keeper, renewal } = await renewing();
     const first = store.calls.find((call) => call.verb === 'write');
