@@ -71,6 +71,13 @@ const { values } = parseArgs({
   },
 });
 
+const HEAD = {
+  title: 'condition',
+  install: 'npm ci',
+  test: `npm ${values.script}`,
+  verdict: 'verdict',
+};
+
 /** What is to be ended when this process is. */
 const open = new Set();
 let isInterrupted = false;
@@ -115,13 +122,6 @@ async function runAll() {
   const verdicts = rows.map(({ isGreen }) => isGreen);
   return !isInterrupted && verdicts.includes(true) && !verdicts.includes(false);
 }
-
-const HEAD = {
-  title: 'condition',
-  install: 'npm ci',
-  test: `npm ${values.script}`,
-  verdict: 'verdict',
-};
 
 function lineOf({ title, install = '', test = '', verdict }) {
   return [title.padEnd(42), install.padStart(8), test.padStart(9), `  ${verdict}`].join(' ');

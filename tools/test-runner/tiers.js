@@ -71,7 +71,7 @@ const proofs = jest('proofs', {
 });
 const withoutCluster = jest('tests', {
   paths: ['test/(unit|api|repo|examples)/', 'test/integration/smoke/'],
-  ignored: [LONG],
+  ignored: [VERIFICATION, LONG],
   env: NO_SERVER,
 });
 const conformance = jest('API server', {
@@ -103,7 +103,10 @@ const secondLeg = {
   env: SERVER,
 };
 
-const verification = jest('verification', { paths: ['test/proof/'], env: NO_SERVER });
+const verification = jest('verification', {
+  paths: ['test/proof/', `test/.*${VERIFICATION}`],
+  env: NO_SERVER,
+});
 
 /**
  * The steps of a tier, one after the other. The stages of one step run side by side, as many as there are cores: each
