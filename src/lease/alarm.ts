@@ -3,6 +3,7 @@ import { wasAllowed } from './protocol/seeking.js';
 import type { Instant } from './clock.js';
 import type { Request, Seeking, State, Terms } from './protocol/state.js';
 import { isLate } from './protocol/step.js';
+import { landedWrite } from './protocol/writes.js';
 import { keyOf } from './record.js';
 import type { LeaseView } from './view.js';
 
@@ -29,8 +30,10 @@ export class Alarm {
       this.#say('RENEWAL_LATE', 'over half of the time to renew it has passed', lastFailure);
     }
     if (before.kind !== 'holding' || before.sight.version === after.sight.version) return;
-    // Each version of a held lease is a renewal of ours, which extends belief, or somebody else's doing.
-    if (before.heldUntil === after.heldUntil) {
+    // Each version of a held lease is a renewal of ours, which extends belief, or somebody else's doing. One that left
+    // in the same instant as the write before it extends nothing: its stamp tells.
+    const isExtended = before.heldUntil !== after.heldUntil;
+    if (!isExtended && !landedWrite(before.writes, before.sight, after.sight, this.#terms)) {
       this.#say('FOREIGN_EDIT', 'somebody else changed the Lease while it is held here');
     }
   }
