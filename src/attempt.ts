@@ -4,7 +4,7 @@ import { SyncWarning } from './errors.js';
 import type { Attempt, LeaseHost } from './lease/host.js';
 import type { Keeper } from './lease/keeper.js';
 import type { KeeperHooks } from './lease/ports.js';
-import type { Terms } from './lease/protocol/state.js';
+import type { Evicted, Terms } from './lease/protocol/state.js';
 import { keyOf } from './lease/record.js';
 import { holderAround } from './lease/scopes.js';
 import type { Connection } from './lease/store.js';
@@ -36,6 +36,7 @@ export function attemptOf(
   options: ResolvedOptions,
   client: LeaseClient,
   aim: Terms['aim'],
+  evicts?: Evicted,
 ): Attempt {
   const { labels, annotations, ownerReferences, keepProcessAlive } = options;
   const { marginMs, renewIntervalMs, trustServerClock, deleteOnRelease } = options;
@@ -54,6 +55,7 @@ export function attemptOf(
       marginMs: marginMs + TIMER_LATENESS_MS,
       unseenMs: unseenMs + TIMER_LATENESS_MS,
       ...{ renewIntervalMs, trustServerClock, deleteOnRelease, aim },
+      ...(evicts === undefined ? {} : { evicts }),
     },
   };
 }

@@ -1,4 +1,4 @@
-import { systemClock } from '../lease/clock.js';
+import { systemClock, type Clock } from '../lease/clock.js';
 import type { KubeConfigLike } from '../lease/kube/config.js';
 import { endpointOf } from '../lease/kube/connect.js';
 import type { Endpoint } from '../lease/kube/endpoint.js';
@@ -6,9 +6,14 @@ import { failureOf, readStatus } from '../lease/kube/failure.js';
 import type { HttpWire } from '../lease/kube/http-wire.js';
 import { parseJson } from '../lease/kube/json.js';
 import { NodeWire } from '../lease/kube/node-wire.js';
+import { simulationOf } from '../lease/kube/simulation.js';
 import { isMissing } from '../lease/kube/store.js';
-import { StreamOpener, type StreamEnd, type StreamSink } from '../lease/kube/stream.js';
+import { StreamOpener } from '../lease/kube/stream.js';
 import { Transport, type Answer, type Call } from '../lease/kube/transport.js';
+import { Watcher, type WatcherListener } from '../lease/kube/watcher.js';
+
+/** Until a watch that is refused is tried again. */
+const REFUSED_MS = 60_000;
 
 /** Whoever runs a command waits in front of it. */
 const LIMIT_MS = 10_000;
@@ -16,17 +21,20 @@ const LIMIT_MS = 10_000;
 /** Requests beside those of locks and elections, by the library's own way to the API server. */
 export class Api implements Disposable {
   readonly server: string;
+  readonly clock: Clock;
   readonly #endpoint: Endpoint;
   readonly #wire: HttpWire;
   readonly #transport: Transport;
 
   /** @throws NoClusterConfigError */
   constructor(kubeConfig: KubeConfigLike) {
-    const clock = systemClock;
+    const simulation = simulationOf(kubeConfig);
+    const clock = simulation?.clock ?? systemClock;
     const endpoint = endpointOf(kubeConfig, clock);
+    this.clock = clock;
     this.#endpoint = endpoint;
     this.server = endpoint.server;
-    this.#wire = new NodeWire(endpoint.server, clock);
+    this.#wire = simulation?.wire ?? new NodeWire(endpoint.server, clock);
     this.#transport = new Transport({ endpoint, wire: this.#wire, clock });
   }
 
@@ -35,8 +43,8 @@ export class Api implements Disposable {
    * @throws ApiUnreachableError without an answer
    */
   async send(call: Call): Promise<Answer> {
-    const deadline = systemClock.monotonic() + LIMIT_MS;
-    const letGo = systemClock.keepAlive();
+    const deadline = this.clock.monotonic() + LIMIT_MS;
+    const letGo = this.clock.keepAlive();
     try {
       const reply = await this.#transport.send(call, { deadline, limitMs: LIMIT_MS });
       if (reply.kind !== 'answer') throw reply.error;
@@ -73,9 +81,11 @@ export class Api implements Disposable {
     return (parseJson(body) as { status?: { allowed?: boolean } }).status?.allowed === true;
   }
 
-  /** One connection of a watch, until it ends or `signal` aborts. */
-  follow(path: string, sink: StreamSink, signal: AbortSignal): Promise<StreamEnd> {
-    return new StreamOpener(this.#endpoint, this.#wire, systemClock).run(path, sink, signal);
+  /** @param selection path and query of the leases that are watched, until the watcher is closed */
+  watch(selection: string, isSingle: boolean, from: bigint, listener: WatcherListener): Watcher {
+    const opener = new StreamOpener(this.#endpoint, this.#wire, this.clock);
+    const parts = { opener, clock: this.clock, random: Math.random, refusedPauseMs: REFUSED_MS };
+    return new Watcher({ ...parts, selection, isSingle, from, listener });
   }
 
   [Symbol.dispose](): void {

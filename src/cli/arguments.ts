@@ -25,3 +25,9 @@ export function parseExitCode(text: string): number {
   if (/^\d+$/.test(text) && code <= 255) return code;
   throw new InvalidArgumentError('An exit code is a whole number from 0 to 255.');
 }
+
+/** A fencing token, as `status` shows it. */
+export function parseToken(text: string): bigint {
+  if (/^\d+$/.test(text)) return BigInt(text);
+  throw new InvalidArgumentError('A fencing token is a whole number.');
+}

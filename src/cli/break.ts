@@ -1,16 +1,20 @@
 import { Command, Option } from 'commander';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { UnsupportedLeaseError } from '../errors.js';
-import { systemClock } from '../lease/clock.js';
-import { connect } from '../lease/kube/connect.js';
-import { keyOf, type Lease } from '../lease/record.js';
-import { addClusterOptions, addOutputOption, openCluster, type ClusterOptions } from './cluster.js';
+import { hostOf } from '../client.js';
+import type { Clock } from '../lease/clock.js';
+import type { Evicted } from '../lease/protocol/state.js';
+import { isVacant, keyOf, type Lease } from '../lease/record.js';
+import { resolveOptions } from '../options.js';
+import { parseToken } from './arguments.js';
+import { addClusterOptions, addOutputOption, openCluster } from './cluster.js';
+import type { Cluster, ClusterOptions } from './cluster.js';
+import { evict, type Taken } from './eviction.js';
 import { exitCodes } from './exit-codes.js';
-import { Seizure, durationOf } from './seizure.js';
+import { Interrupts } from './interrupt.js';
+import { age } from './table.js';
 import type { Context, Terminal } from './terminal.js';
 
 interface BreakArguments extends ClusterOptions {
-  readonly ifToken?: string;
+  readonly ifToken?: bigint;
   readonly ifHolder?: string;
   readonly force?: true;
   readonly output: 'table' | 'json';
@@ -24,91 +28,136 @@ Examples:
   # take it from that term, and from no later one
   metaparticle-sync break settle-payments --if-token 4711
 
-The lease is taken over by compare-and-swap, so its holder learns of it at once by watch, and at the latest when
-its belief ends. It is kept for as long as that may take, its whole duration, and then vacated for whoever waits.
---force vacates it at once: until the former holder has learnt of it, two may believe to hold it.`;
+The lease is taken over by compare-and-swap, so its holder learns of it at once by watch, and at the latest
+when its belief ends. It is kept for as long as that may take, its whole duration, and then released.
+--force releases it at once: until the former holder has learnt of it, two may consider it held.`;
 
 export function breakCommand(context: Context): Command {
   const command = new Command('break')
-    .summary('take a lease from its holder')
-    .description('Take a lease from whoever holds it, and give it free.')
+    .summary('forcibly release a lease')
+    .description('Forcibly release a lease: take it from its holder, and give it free.')
     .argument('<name>', 'name of a lock or election')
     .addOption(
-      new Option('--if-token <token>', 'only from the term with that fencing token').conflicts(
-        'ifHolder',
-      ),
+      new Option('--if-token <token>', 'only from the term with that fencing token')
+        .argParser(parseToken)
+        .conflicts('ifHolder'),
     )
     .option('--if-holder <identity>', 'only from that holder; for those that have no token')
-    .option('--force', 'give it free without waiting until its holder has surely stopped')
+    .option('--force', 'give it free without waiting until its holder has certainly stopped')
     .addHelpText('after', EXAMPLES);
   addOutputOption(addClusterOptions(command));
   return command.action(async (name: string, options: BreakArguments) => {
-    if (options.ifToken === undefined && options.ifHolder === undefined) {
-      command.error('error: say from whom: --if-token or, where there is none, --if-holder');
+    const evicts = evictedBy(options);
+    if (evicts === null) {
+      return command.error(
+        'error: specify --if-token or, for a holder without a token, --if-holder: status shows both',
+      );
     }
-    context.end(await breakLease(name, options, context));
+    context.end(await breakLease(name, evicts, options, context));
   });
+}
+
+function evictedBy({ ifToken, ifHolder }: BreakArguments): Evicted | null {
+  if (ifToken !== undefined) return { token: ifToken };
+  return ifHolder === undefined ? null : { holder: ifHolder };
 }
 
 async function breakLease(
   name: string,
+  evicts: Evicted,
   options: BreakArguments,
   { terminal }: Context,
 ): Promise<number> {
-  const { client, kubeConfig, namespace } = await openCluster(options, terminal);
-  const warn = (warning: Error): void => terminal.warn(warning);
-  const connection = await connect({ kubeConfig, clock: systemClock, random: Math.random, warn });
-  const letGo = systemClock.keepAlive();
+  using interrupts = new Interrupts();
+  const cluster = await openCluster(options, terminal);
   try {
-    const seizure = new Seizure(connection.store, { namespace, name }, client.identity);
-    const taken = await seizure.take((lease) => isThatTerm(lease, options));
-    if (taken === null) {
-      terminal.tell(whyNot(seizure.lease, `${namespace}/${name}`, options));
-      return exitCodes.notAcquired;
-    }
-    if (options.force !== true) await sitOut(taken, terminal);
-    await seizure.vacate();
-    report(taken, options, terminal);
-    return 0;
+    return await breakOn(cluster, name, evicts, options, terminal, interrupts.asked);
   } finally {
-    letGo();
-    connection.close();
+    await cluster.client.close();
   }
 }
 
-function isThatTerm(lease: Lease, { ifToken, ifHolder }: BreakArguments): boolean {
-  if (lease.strategy !== null) {
-    throw new UnsupportedLeaseError(keyOf(lease.key), 'it belongs to coordinated leader election');
+/**
+ * @param signal calls it off
+ * @returns the exit code
+ */
+export async function breakOn(
+  cluster: Cluster,
+  name: string,
+  evicts: Evicted,
+  options: Pick<BreakArguments, 'force' | 'output'>,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> {
+  const eviction = await evict(cluster, name, evicts, signal);
+  if (!eviction.isTaken) {
+    terminal.tell(whyNot(eviction.lease, `${cluster.namespace}/${name}`, evicts));
+    return exitCodes.notAcquired;
   }
-  const { mark, record } = lease;
-  if (record.holder === '') return false;
-  return ifToken === undefined ? record.holder === ifHolder : mark?.token.toString() === ifToken;
+  if (options.force !== true)
+    await sitOut(eviction, hostOf(cluster.client).clock, signal, terminal);
+  eviction.keeper.stop();
+  await eviction.keeper.ended;
+  return report(eviction, options, terminal);
 }
 
-function whyNot(lease: Lease | null, name: string, { ifToken }: BreakArguments): string {
+function whyNot(lease: Lease | null, name: string, evicts: Evicted): string {
   if (lease === null) return `there is no Lease ${name}`;
   const { record, mark } = lease;
-  if (record.holder === '') return `nobody holds ${name}`;
-  const wanted = ifToken === undefined ? 'that holder' : `the term ${ifToken}`;
-  const term = mark === null ? 'a term without a token' : `the term ${mark.token}`;
-  return `${name} is not in the hands of ${wanted} (any more): it is ${term} of "${record.holder}"`;
+  if (isVacant(record)) return `no process holds ${name}`;
+  const token = mark === null ? 'without a token' : `with token ${mark.token}`;
+  const what = 'token' in evicts ? `token ${evicts.token}` : `holder "${evicts.holder}"`;
+  return `${what} does not match: ${name} is held by "${record.holder}" ${token}`;
 }
 
-/** Counted on our own clock from when the server had confirmed: the holder's last renewal was sent before. */
-async function sitOut(lease: Lease, terminal: Terminal): Promise<void> {
-  const durationMs = durationOf(lease);
+/**
+ * Until the former holder cannot consider it held any more: for its duration, counted on our own clock from when the
+ * server had confirmed, since its last renewal was sent before.
+ *
+ * @throws LockLostError when it is lost meanwhile; the reason of the signal
+ */
+async function sitOut(
+  { evicted: { key, record }, keeper }: Taken,
+  clock: Clock,
+  signal: AbortSignal,
+  terminal: Terminal,
+): Promise<void> {
+  const durationMs = record.durationMs ?? resolveOptions({}).leaseDurationMs;
   terminal.tell(
-    `taken from "${lease.record.holder}", who may believe to hold it for ${durationMs} ms`,
+    `taken from "${record.holder}"; it may consider the lease held for up to ${age(durationMs)}`,
   );
-  await sleep(durationMs);
+  const wait = new AbortController();
+  const cancel = clock.after(durationMs, () => wait.abort());
+  const isOver = AbortSignal.any([wait.signal, keeper.signal, signal]);
+  if (!isOver.aborted) {
+    await new Promise((resolve) => isOver.addEventListener('abort', resolve, { once: true }));
+  }
+  cancel();
+  keeper.signal.throwIfAborted();
+  if (!signal.aborted) return;
+  keeper.abandon();
+  terminal.tell(`${keyOf(key)} is not released: it runs out by itself, within ${age(durationMs)}`);
+  signal.throwIfAborted();
 }
 
-function report({ key, record, mark }: Lease, options: BreakArguments, terminal: Terminal): void {
+/** What became of it, and no more. @returns the exit code */
+function report(
+  { evicted: { key, record, mark }, keeper }: Taken,
+  options: Pick<BreakArguments, 'force' | 'output'>,
+  terminal: Terminal,
+): number {
+  const isFree = keeper.end?.how === 'released';
   const lost = { ...key, holder: record.holder, token: mark?.token.toString() ?? null };
   if (options.output === 'json') {
-    terminal.printJson({ lost, waited: options.force !== true });
-    return;
+    terminal.printJson({ lost, waited: options.force !== true, free: isFree });
+  } else if (isFree) {
+    const token = mark === null ? '' : `, token ${mark.token}`;
+    terminal.print(`${keyOf(key)} is released (was held by "${record.holder}"${token})`);
   }
-  const term = mark === null ? '' : `, term ${mark.token}`;
-  terminal.print(`${keyOf(key)} is free: "${record.holder}" lost it${term}`);
+  if (isFree) return 0;
+  const why = keeper.lastFailure === undefined ? '' : `: ${keeper.lastFailure.message}`;
+  terminal.tell(
+    `${keyOf(key)} was taken from "${record.holder}", and its release is not confirmed${why}; status shows what stands`,
+  );
+  return exitCodes.unavailable;
 }

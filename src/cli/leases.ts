@@ -24,7 +24,7 @@ export interface LeaseStatus {
 
 export interface LeaseList {
   /** To follow it from. */
-  readonly version: string;
+  readonly version: bigint;
   readonly leases: readonly Lease[];
 }
 
@@ -34,7 +34,7 @@ export function readLeases(body: string): LeaseList {
   const items = 'items' in answer ? asArray(answer['items']) : [answer];
   const version = decodeVersion(asObject(answer['metadata'])['resourceVersion']);
   const leases = items.flatMap((item) => decodeLease(item) ?? []);
-  return { version: (version ?? 0n).toString(), leases };
+  return { version: version ?? 0n, leases };
 }
 
 /** @param now of the API server's clock: the times in a record are those of its holder */

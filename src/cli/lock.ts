@@ -2,7 +2,6 @@ import { Command, Option } from 'commander';
 import { Lock, isSyncError, type LockHandle } from '../index.js';
 import { parseExitCode, parseTimeout } from './arguments.js';
 import { exitCodes } from './exit-codes.js';
-import type { Interrupts } from './interrupt.js';
 import { Run, addRunOptions, type RunArguments } from './run.js';
 import type { Context, Terminal } from './terminal.js';
 
@@ -17,7 +16,7 @@ Examples:
   # at most one at a time in the whole cluster; wait for the others
   metaparticle-sync lock settle-payments -- ./settle.sh
 
-  # give up when somebody else is at it
+  # give up when another process holds it
   metaparticle-sync lock settle-payments --no-wait -- ./settle.sh
   metaparticle-sync lock settle-payments --timeout 30s -- ./settle.sh
 
@@ -35,14 +34,17 @@ export function lockCommand(context: Context): Command {
         .argParser(parseTimeout)
         .conflicts('wait'),
     )
-    .option('--no-wait', 'give up at once when somebody holds it')
+    .option('--no-wait', 'give up at once when another process holds it')
     .addOption(
-      new Option('-E, --conflict-exit-code <number>', 'exit code when the lock was not to be had')
+      new Option(
+        '-E, --conflict-exit-code <number>',
+        'exit code when the lock could not be acquired',
+      )
         .argParser(parseExitCode)
         .default(exitCodes.notAcquired),
     )
     .addHelpText('after', EXAMPLES);
-  addRunOptions(command, 'holder', 'tell when the lock is asked for and acquired');
+  addRunOptions(command, 'holder', 'report when the lock is waited for and acquired');
   return command.action(async (name: string, work: string[], options: LockArguments) => {
     context.end(await lock(name, work, options, context));
   });
@@ -57,10 +59,10 @@ async function lock(
   await using run = await Run.open(name, command, options, terminal);
   const lock = new Lock(name, { client: run.client, ...run.timings });
   try {
-    run.remark(`lock ${run.label} is asked for`);
-    const handle = await acquire(lock, options, run.interrupts);
+    run.remark(`acquiring lock ${run.label}`);
+    const handle = await acquire(lock, options, run, terminal);
     if (handle === null) {
-      terminal.tell(`lock ${run.label} is held by somebody else`);
+      terminal.tell(heldBy(run.label, await run.holder()));
       return options.conflictExitCode;
     }
     run.remark(`lock ${run.label} was acquired with token ${handle.fencingToken}`);
@@ -77,9 +79,38 @@ async function lock(
 function acquire(
   lock: Lock,
   { wait, timeout }: LockArguments,
-  { asked: signal }: Interrupts,
+  run: Run,
+  terminal: Terminal,
 ): Promise<LockHandle | null> {
-  return wait ? lock.acquire({ signal, timeoutMs: timeout }) : lock.tryAcquire({ signal });
+  const { asked: signal } = run.interrupts;
+  if (!wait) return lock.tryAcquire({ signal });
+  const isAcquired = explainWait(run, terminal);
+  return lock.acquire({ signal, timeoutMs: timeout }).finally(isAcquired);
+}
+
+/** A wait that lasts this long is explained. */
+const EXPLAINED_AFTER_MS = 5_000;
+const LOOK_MS = 1_000;
+
+/** Says once which process is waited for; an API server that does not answer is a warning of the client. */
+function explainWait(run: Run, terminal: Terminal): () => void {
+  let timer: NodeJS.Timeout;
+  let isWaiting = true;
+  const look = async (): Promise<void> => {
+    const holder = await run.holder().catch(() => null);
+    if (!isWaiting) return;
+    if (holder === null) timer = setTimeout(() => void look(), LOOK_MS);
+    else terminal.tell(`waiting: ${heldBy(run.label, holder)}`);
+  };
+  timer = setTimeout(() => void look(), EXPLAINED_AFTER_MS);
+  return () => {
+    isWaiting = false;
+    clearTimeout(timer);
+  };
+}
+
+function heldBy(label: string, holder: string | null): string {
+  return `lock ${label} is held by ${holder === null ? 'another process' : `"${holder}"`}`;
 }
 
 /** Runs the command under the lock, and ends it when that is lost. */

@@ -27,12 +27,12 @@ export class Printer {
 
   /** A line for each of which something else than its renewal is new, and for each that is gone. */
   printChanges(all: readonly LeaseStatus[]): void {
-    for (const one of all) this.printChange(one);
+    for (const one of all) this.#printChange(one);
     const names = new Set(all.map(keyOf));
-    for (const key of this.#told.keys()) if (!names.has(key)) this.printDeletion(key);
+    for (const key of this.#told.keys()) if (!names.has(key)) this.#printDeletion(key);
   }
 
-  printChange(one: LeaseStatus): void {
+  #printChange(one: LeaseStatus): void {
     const gist = gistOf(one);
     if (this.#told.get(keyOf(one)) === gist) return;
     this.#told.set(keyOf(one), gist);
@@ -41,7 +41,7 @@ export class Printer {
   }
 
   /** @param key `namespace/name` */
-  printDeletion(key: string): void {
+  #printDeletion(key: string): void {
     if (!this.#told.delete(key)) return;
     const [namespace, name] = key.split('/');
     if (this.#output === 'table') this.#terminal.print(`${key} was deleted`);

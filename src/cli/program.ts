@@ -13,7 +13,7 @@ import { statusCommand } from './status.js';
 import { Terminal, type Context, type Output } from './terminal.js';
 
 const EXIT_CODES = `
-Exit codes: that of the command that was run, ${exitCodes.notAcquired} lock not to be had, ${exitCodes.usage} wrong usage, ${exitCodes.unavailable} API server
+Exit codes: that of the command that was run, ${exitCodes.notAcquired} lock not acquired, ${exitCodes.usage} wrong usage, ${exitCodes.unavailable} API server
 unavailable, ${exitCodes.internal} error of this program, ${exitCodes.lost} lock lost, ${exitCodes.notAllowed} not allowed, ${exitCodes.config} no usable configuration, ${exitCodes.notExecutable} command not executable,
 ${exitCodes.notFound} command not found, 128 + n ended by signal n.`;
 

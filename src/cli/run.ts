@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { hostOf } from '../client.js';
 import type { LeaseClient } from '../index.js';
 import { Belief } from './belief.js';
 import { addClusterOptions, openCluster, type Cluster, type ClusterOptions } from './cluster.js';
@@ -81,6 +82,13 @@ export class Run implements AsyncDisposable {
   get label(): string {
     const { cluster, name } = this.#parts;
     return `${cluster.namespace}/${name}`;
+  }
+
+  /** The holder as last seen; `null` when none was. */
+  async holder(): Promise<string | null> {
+    const { name, cluster } = this.#parts;
+    const host = hostOf(cluster.client);
+    return host.view({ namespace: cluster.namespace, name }, await host.connect()).holder;
   }
 
   /** What is left of the time between SIGTERM and SIGKILL. */

@@ -1,18 +1,18 @@
 import { Command } from 'commander';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { asObject, parseJson } from '../lease/kube/json.js';
-import { LineSplitter } from '../lease/kube/lines.js';
+import { isSyncError } from '../errors.js';
+import type { Clock } from '../lease/clock.js';
 import { pathOf } from '../lease/kube/store.js';
-import { decodeLease } from '../lease/kube/wire.js';
 import { keyOf, type Lease } from '../lease/record.js';
 import type { Answer } from '../lease/kube/transport.js';
+import type { LeaseEvent, Watcher } from '../lease/kube/watcher.js';
 import { Api } from './api.js';
-import { addClusterOptions, addOutputOption, openCluster, type ClusterOptions } from './cluster.js';
+import { addClusterOptions, addOutputOption, openCluster } from './cluster.js';
+import type { Cluster, ClusterOptions } from './cluster.js';
 import { exitCodes } from './exit-codes.js';
 import { Interrupts } from './interrupt.js';
 import { readLeases, statusOf, type LeaseStatus } from './leases.js';
 import { Printer } from './printer.js';
-import type { Context } from './terminal.js';
+import type { Context, Terminal } from './terminal.js';
 
 interface StatusArguments extends ClusterOptions {
   readonly allNamespaces?: true;
@@ -49,6 +49,20 @@ async function status(
 ): Promise<number> {
   using interrupts = new Interrupts();
   const cluster = await openCluster(options, terminal);
+  return await statusOn(cluster, name, options, terminal, interrupts.asked);
+}
+
+/**
+ * @param signal ends a `--watch`
+ * @returns the exit code
+ */
+export async function statusOn(
+  cluster: Pick<Cluster, 'kubeConfig' | 'namespace'>,
+  name: string | undefined,
+  options: Pick<StatusArguments, 'allNamespaces' | 'output' | 'watch'>,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> {
   using api = new Api(cluster.kubeConfig);
   const isEverywhere = options.allNamespaces === true;
   const look = new Look(api, isEverywhere ? '' : cluster.namespace, name);
@@ -58,36 +72,74 @@ async function status(
     terminal.tell(`there is no Lease ${cluster.namespace}/${name}`);
     return exitCodes.notAcquired;
   }
+  if (found.length === 0 && options.watch === undefined && options.output === 'table') {
+    const where = isEverywhere ? 'any namespace' : `namespace ${cluster.namespace}`;
+    terminal.tell(`no Leases found in ${where}`);
+    return 0;
+  }
   printer.print(found);
-  if (options.watch === true) await watch(look, printer, interrupts.asked);
+  if (options.watch === true) await watch(look, printer, terminal, signal);
   return 0;
 }
 
 const TICK_MS = 1_000;
+/** How often to look while no watch delivers. */
+const LOOK_MS = 2_000;
 
-/** What became overdue is told as well, although nothing happened to it. */
-async function watch(look: Look, printer: Printer, signal: AbortSignal): Promise<void> {
-  const timer = setInterval(() => printer.printChanges(look.now()), TICK_MS);
-  try {
-    for (;;) {
-      await look.follow(printer, signal);
-      if (signal.aborted) return;
-      printer.printChanges(await look.list());
-    }
-  } finally {
-    clearInterval(timer);
+/** Goes on until the signal aborts. What became overdue is printed as well, although nothing happened to it. */
+async function watch(
+  look: Look,
+  printer: Printer,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  const changed = (): void => printer.printChanges(look.now());
+  const told = new Set<string>();
+  /** A list that fails is no reason to end: the next one follows. */
+  const failed = (error: unknown): void => {
+    if (!isSyncError(error)) throw error;
+    if (told.has(error.message)) return;
+    told.add(error.message);
+    terminal.warn(error);
+  };
+  const { clock } = look;
+  const watcher = look.follow(changed);
+  const undo = [
+    clock.keepAlive(),
+    every(TICK_MS, clock, changed),
+    every(LOOK_MS, clock, () => void look.refresh().then(changed, failed)),
+  ];
+  if (!signal.aborted) {
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   }
+  watcher.close();
+  for (const one of undo) one();
 }
 
-/** The leases that were asked for, as last heard of. */
+/** @returns the way to end it */
+function every(ms: number, clock: Clock, act: () => void): () => void {
+  let cancel = clock.after(ms, function again() {
+    cancel = clock.after(ms, again);
+    act();
+  });
+  return () => cancel();
+}
+
+/** The leases that were asked for, as last seen. */
 class Look {
   readonly #api: Api;
   readonly #namespace: string;
   readonly #path: string;
   readonly #leases = new Map<string, Lease>();
   readonly #name: string | undefined;
-  #version = '0';
+  /** What is not newer was in the last list, or had gone before it. */
+  #listed = 0n;
   #clockOffsetMs = 0;
+  /** A watch delivers. */
+  #isLive = false;
+  /** Something was missed since the last list. */
+  #isStale = false;
+  #isAsking = false;
 
   constructor(api: Api, namespace: string, name: string | undefined) {
     this.#api = api;
@@ -97,14 +149,32 @@ class Look {
     this.#name = name;
   }
 
+  get clock(): Clock {
+    return this.#api.clock;
+  }
+
   async list(): Promise<LeaseStatus[]> {
     const { body, answeredAt } = await this.#ask();
-    if (answeredAt !== null) this.#clockOffsetMs = answeredAt - Date.now();
+    if (answeredAt !== null) this.#clockOffsetMs = answeredAt - this.#wall();
     const { version, leases } = readLeases(body);
-    this.#version = version;
+    this.#isStale = false;
+    this.#listed = max(this.#listed, version);
+    const newer = [...this.#leases].filter(([, lease]) => (lease.version ?? 0n) > version);
     this.#leases.clear();
     for (const lease of leases) this.#leases.set(keyOf(lease.key), lease);
+    for (const [key, lease] of version === 0n ? [] : newer) this.#leases.set(key, lease);
     return this.now();
+  }
+
+  /** Lists once more, unless a watch delivers everything or a list is on its way. */
+  async refresh(): Promise<void> {
+    if ((this.#isLive && !this.#isStale) || this.#isAsking) return;
+    this.#isAsking = true;
+    try {
+      await this.list();
+    } finally {
+      this.#isAsking = false;
+    }
   }
 
   /** One of a name is read by its name, for which those who may use it have the right. */
@@ -114,45 +184,41 @@ class Look {
     return this.#api.get(pathOf({ namespace, name }), namespace, 'get');
   }
 
-  /** As of now, by the API server's clock. */
+  /** By the API server's clock, as it stands now. */
   now(): LeaseStatus[] {
-    const now = this.#serverNow();
+    const now = this.#wall() + this.#clockOffsetMs;
     const sorted = [...this.#leases].sort(([a], [b]) => (a < b ? -1 : 1));
     return sorted.map(([, lease]) => statusOf(lease, now));
   }
 
-  /** Hears of changes until the connection ends. Where no watch is to be had, one look every two seconds does. */
-  async follow(printer: Printer, signal: AbortSignal): Promise<void> {
-    const lines = new LineSplitter(
-      (line) => this.#hear(line, printer),
-      () => undefined,
-    );
-    const query = new URLSearchParams({
-      ...{ watch: 'true', allowWatchBookmarks: 'true', resourceVersion: this.#version },
-      ...(this.#name === undefined ? {} : { fieldSelector: `metadata.name=${this.#name}` }),
+  /** Watches from the last list on. */
+  follow(onChange: () => void): Watcher {
+    const isSingle = this.#name !== undefined;
+    const query = isSingle ? `?fieldSelector=metadata.name%3D${this.#name}&` : '?';
+    return this.#api.watch(this.#path + query, isSingle, this.#listed, {
+      wants: (name) => !isSingle || name === this.#name,
+      event: (event) => {
+        this.#take(event);
+        onChange();
+      },
+      live: (on) => (this.#isLive = on),
+      gap: () => (this.#isStale = true),
+      refused: () => undefined,
     });
-    const sink = { live: () => undefined, chunk: (chunk: Buffer) => lines.push(chunk) };
-    const end = await this.#api.follow(`${this.#path}?${query.toString()}`, sink, signal);
-    if (end.kind !== 'ended')
-      await sleep(2 * TICK_MS, undefined, { signal }).catch(() => undefined);
   }
 
-  /** Bookmarks and errors are about no lease. */
-  #hear(line: string, printer: Printer): void {
-    const { type, object } = asObject(parseJson(line));
-    const lease = decodeLease(object);
-    if (lease === null) return;
-    const key = keyOf(lease.key);
-    if (type === 'DELETED') {
-      this.#leases.delete(key);
-      printer.printDeletion(key);
-    } else {
-      this.#leases.set(key, lease);
-      printer.printChange(statusOf(lease, this.#serverNow()));
-    }
+  #wall(): number {
+    return this.clock.now().wall;
   }
 
-  #serverNow(): number {
-    return Date.now() + this.#clockOffsetMs;
+  #take(event: LeaseEvent): void {
+    if (event.kind !== 'lease' || (event.version ?? 0n) <= this.#listed) return;
+    const key = keyOf(event);
+    if (event.news.kind === 'present') this.#leases.set(key, event.news.lease);
+    else this.#leases.delete(key);
   }
+}
+
+function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }

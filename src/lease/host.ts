@@ -104,7 +104,7 @@ export class LeaseHost {
         hooks.acquired();
       },
       failed: (error: SyncError) => hooks.failed(error),
-      busy: (lease: Lease) => hooks.busy(lease),
+      busy: (lease: Lease | null) => hooks.busy(lease),
       ended: () => {
         if (letGo !== null) connection.holding(--this.#held);
         letGo?.();

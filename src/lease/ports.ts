@@ -10,8 +10,8 @@ export interface KeeperHooks {
   acquired(): void;
   /** It will not be: a failure that waiting does not mend. */
   failed(error: SyncError): void;
-  /** Somebody else holds it, and these terms do not wait. */
-  busy(lease: Lease): void;
+  /** These terms do not wait: for another holder; or, for the term that they are to evict, there is no such term. */
+  busy(lease: Lease | null): void;
   /** Nothing is under way any more. */
   ended(): void;
 }

@@ -7,8 +7,8 @@ import { root } from '../../tools/docs/source.js';
 
 let main: Promise<string> | undefined;
 
-/** Compiled once, since processes are many here; and not in the way of locks that this process holds meanwhile. */
-function mainFile(): Promise<string> {
+/** Compiled once, since processes are many here: by a `beforeAll`, so that no test is in the way of it. */
+export function mainFile(): Promise<string> {
   const script = join(root, 'tools/harness/processes/build.js');
   main ??= promisify(execFile)(process.execPath, [script]).then(({ stdout }) => {
     return join(stdout, '../../../src/cli/main.js');

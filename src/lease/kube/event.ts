@@ -7,6 +7,7 @@ import { decodeLease, decodeVersion } from './wire.js';
 export type WatchEvent =
   | {
       readonly kind: 'lease';
+      readonly namespace: string;
       readonly name: string;
       readonly version: bigint | null;
       readonly news: WatchNews;
@@ -51,17 +52,19 @@ function classify(event: JsonObject, wanted: (name: string) => boolean): WatchEv
     case 'ERROR':
       return { kind: 'error', status: Number(object.code), message: asString(object.message) };
     case 'DELETED': {
-      const name = asString(metadata.name);
+      const [namespace, name] = [asString(metadata.namespace), asString(metadata.name)];
       if (!wanted(name)) return { kind: 'other', name, version, isChange };
-      return { kind: 'lease', name, version, news: { kind: 'absent', version }, isChange };
+      const news = { kind: 'absent', version } as const;
+      return { kind: 'lease', namespace, name, version, news, isChange };
     }
     case 'ADDED':
     case 'MODIFIED': {
       const lease = decodeLease(object);
       if (lease === null) return { kind: 'unreadable' };
-      const { name } = lease.key;
+      const { namespace, name } = lease.key;
       if (!wanted(name)) return { kind: 'other', name, version, isChange };
-      return { kind: 'lease', name, version, news: { kind: 'present', lease }, isChange };
+      const news = { kind: 'present', lease } as const;
+      return { kind: 'lease', namespace, name, version, news, isChange };
     }
     default:
       return { kind: 'unreadable' };

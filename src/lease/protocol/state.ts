@@ -31,7 +31,12 @@ export interface Terms {
   readonly deleteOnRelease: boolean;
   /** Wait for it; give way at once when somebody else holds it; or only look, and never write. */
   readonly aim: 'hold' | 'try' | 'observe';
+  /** Take it from this term without waiting, and from no other: nothing else is acquired then. */
+  readonly evicts?: Evicted;
 }
+
+/** A term by its token; where it has none, by its holder. */
+export type Evicted = { readonly token: bigint } | { readonly holder: string };
 
 /** A compare-and-swap of ours that may have landed or may yet land. */
 export interface Write {
@@ -158,7 +163,7 @@ export type Step =
   | { readonly do: 'delete'; readonly base: Lease }
   /** To be told to whoever waits, and answered by `stop`. */
   | { readonly do: 'fail'; readonly error: SyncError }
-  | { readonly do: 'yield'; readonly lease: Lease }
+  | { readonly do: 'yield'; readonly lease: Lease | null }
   | { readonly do: 'end' };
 
 type StateKind = State['kind'];

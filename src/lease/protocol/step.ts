@@ -101,6 +101,7 @@ function seekingStep(state: Seeking, now: Instant, terms: Terms): Step {
   if (state.readAt !== null) return readWhenDue(state.readAt, now.monotonic);
   if (isInherited(state)) return { do: 'read', why: 'first' };
   if (terms.aim === 'observe') return observingStep(state, sight, now, terms);
+  if (terms.evicts !== undefined) return evictingStep(state, sight, now, terms);
   if (sight.kind === 'absent') return { do: 'create', change: vacancy(Math.floor(now.wall), 0) };
   // One that tries once has nobody to be fair to later.
   const holdOffMs = terms.aim === 'try' ? 0 : state.holdOffMs;
@@ -118,6 +119,23 @@ function seekingStep(state: Seeking, now: Instant, terms: Terms): Step {
 /** What we were told before this attempt may be mended by now: nobody is refused on hearsay. */
 function isInherited({ sight, looked }: Seeking): boolean {
   return !looked && sight.kind === 'present' && sight.lease.strategy !== null;
+}
+
+/** Takes the place of one term, or gives way: to nobody as to another holder. */
+function evictingStep(state: Seeking, sight: Present | Absent, now: Instant, terms: Terms): Step {
+  if (!state.looked) return { do: 'read', why: 'first' };
+  const lease = sight.kind === 'present' ? sight.lease : null;
+  if (sight.kind === 'present' && isEvicted(sight.lease, terms)) {
+    return claim(state, sight, now, terms);
+  }
+  return { do: 'yield', lease };
+}
+
+function isEvicted({ record, mark }: Lease, { evicts, nonce }: Terms): boolean {
+  if (evicts === undefined || isVacant(record)) return false;
+  // A claim of ours that was learnt too late to win stands in its place.
+  if (mark?.nonce === nonce) return true;
+  return 'token' in evicts ? mark?.token === evicts.token : record.holder === evicts.holder;
 }
 
 /** Looks on: as a candidate would, but what is not held, or overdue, has no heartbeat to be missed. */
@@ -168,7 +186,7 @@ function holdingStep(state: Holding, now: Instant, terms: Terms): Step {
   const { lease } = state.sight;
   const stamp = stampAfter(state.lastStamp, lease.record.renewTime, now);
   return write('renew', state.sight, stamp, {
-    record: { ...lease.record, ...held(terms), renewTime: stamp },
+    record: { ...lease.record, ...held(terms, lease.record), renewTime: stamp },
     mark: { nonce: terms.nonce, token: state.token },
   });
 }
@@ -200,22 +218,29 @@ function claim(state: Seeking, sight: Present, now: Instant, terms: Terms): Step
 export function tenure(
   sight: Pick<Present, 'lease' | 'version'>,
   stamp: number,
-  terms: Pick<Terms, 'identity' | 'durationMs' | 'nonce'>,
+  terms: Pick<Terms, 'identity' | 'durationMs' | 'nonce' | 'evicts'>,
 ): Change {
   const transitions = Math.min(sight.lease.record.transitions + 1, MAX_TRANSITIONS);
   return {
-    record: { ...held(terms), acquireTime: stamp, renewTime: stamp, transitions },
+    record: {
+      ...held(terms, sight.lease.record),
+      acquireTime: stamp,
+      renewTime: stamp,
+      transitions,
+    },
     // The version replaced: known before the write, so the write itself stores it; and any later
     // acquisition replaces this write's version or a newer one, also after a deletion.
     mark: { nonce: terms.nonce, token: sight.version },
   };
 }
 
-function held({
-  identity,
-  durationMs,
-}: Pick<Terms, 'identity' | 'durationMs'>): Pick<LeaseRecord, 'holder' | 'durationMs'> {
-  return { holder: identity, durationMs };
+/** A term that evicted another keeps the longer duration: for so long the other may believe, whatever becomes of it. */
+function held(
+  { identity, durationMs, evicts }: Pick<Terms, 'identity' | 'durationMs' | 'evicts'>,
+  replaced: LeaseRecord,
+): Pick<LeaseRecord, 'holder' | 'durationMs'> {
+  const least = evicts === undefined ? 0 : (replaced.durationMs ?? 0);
+  return { holder: identity, durationMs: Math.max(durationMs, least) };
 }
 
 /** The form of release that every other elector accepts at once: null or missing fields make some stick. */

@@ -7,15 +7,18 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../../support/until.js';
-import { Cli, shell } from '../command-line.js';
+import { Cli, mainFile, shell } from '../command-line.js';
 
 const LIMIT_MS = 300_000;
+/** A renewal a second. */
+const OFTEN = ['--lease-duration', '5s', '--renew-interval', '1s'];
 
 let api: LeaseServer;
 let folder: string;
 let kubeConfigFile: string;
 
 beforeAll(async () => {
+  await mainFile();
   api = await startLeaseServer();
   folder = mkdtempSync(join(tmpdir(), 'cli-command-'));
   kubeConfigFile = join(folder, 'kubeconfig');
@@ -47,7 +50,7 @@ describe('a command that is a wrapper', () => {
       await using cli = await Cli.open(kubeConfigFile);
       const file = join(folder, `${command}.log`);
       const work = [
-        `trap 'echo asked >> ${file}; sleep 1; echo done >> ${file}; exit' TERM`,
+        `trap 'echo asked >> ${file}; sleep 0.3; echo done >> ${file}; exit' TERM`,
         `echo in; while :; do sleep 0.1; done`,
       ].join('; ');
       const first = cli.start(command, `wrapper-${command}`, ...shell(`sh -c "${work}"; true`));
@@ -78,7 +81,7 @@ describe('a command that is a wrapper', () => {
     'is asked to end once, however often the command line is asked',
     async () => {
       await using cli = await Cli.open(kubeConfigFile);
-      const trap = `trap 'echo asked; sleep 1; echo done; exit' TERM; echo in; while :; do sleep 0.1; done`;
+      const trap = `trap 'echo asked; sleep 0.5; echo done; exit' TERM; echo in; while :; do sleep 0.1; done`;
       const child = cli.start('lock', 'once', ...shell(trap));
       await child.said('in');
       child.signal('SIGTERM');
@@ -109,7 +112,7 @@ describe('a command whose command line dies', () => {
     'runs on under its lease when nobody reads what the command line tells',
     async () => {
       await using cli = await Cli.open(kubeConfigFile);
-      const holder = cli.start('lock', 'unread', ...shell('echo in; exec sleep 60'));
+      const holder = cli.start('lock', 'unread', ...OFTEN, ...shell('echo in; exec sleep 60'));
       await holder.said('in');
       holder.closeStderr();
       api.leases.edit('default', 'unread', ({ metadata }) => {
@@ -132,10 +135,13 @@ describe('what the command line says', () => {
     'ends quietly when its reader has enough',
     async () => {
       await using cli = await Cli.open(kubeConfigFile);
-      for (const args of [['status'], ['rbac'], ['--help']]) {
+      const children = [['status', '-o', 'json'], ['rbac'], ['--help']].map((args) => {
         const child = cli.start(...args);
         child.closeStdout();
-        expect(await child.exited).toMatchObject({ code: 0, stderr: '' });
+        return child.exited;
+      });
+      for (const end of await Promise.all(children)) {
+        expect(end).toMatchObject({ code: 0, stderr: '' });
       }
     },
     LIMIT_MS,
@@ -150,12 +156,14 @@ describe('what the command line says', () => {
         metadata: { name: 'escape', namespace: 'foreign' },
         spec: { holderIdentity },
       });
-      const table = await cli.run('status', '-n', 'foreign');
+      const [table, json] = await Promise.all([
+        cli.run('status', '-n', 'foreign'),
+        cli.run('status', '-n', 'foreign', '-o', 'json'),
+      ]);
       expect(table.stdout).toContain(
         '\\u001b]0;title\\u0007\\u001b[2Jx\\u202ey\\u000az\\u007f\\u009b',
       );
       expect(table.stdout).not.toContain('\u001b');
-      const json = await cli.run('status', '-n', 'foreign', '-o', 'json');
       expect(JSON.parse(json.stdout)).toMatchObject({ holder: holderIdentity });
     },
     LIMIT_MS,
@@ -165,9 +173,11 @@ describe('what the command line says', () => {
     'is one JSON object a line, errors included',
     async () => {
       await using cli = await Cli.open(kubeConfigFile);
-      const status = await cli.run('status', '-n', 'foreign', '-o', 'json');
-      const doctor = await cli.run('doctor', '--read-only', '-o', 'json');
-      const failed = await cli.run('doctor', '--kubeconfig', '/nowhere', '-o', 'json');
+      const [status, doctor, failed] = await Promise.all([
+        cli.run('status', '-n', 'foreign', '-o', 'json'),
+        cli.run('doctor', '--read-only', '-o', 'json'),
+        cli.run('doctor', '--kubeconfig', '/nowhere', '-o', 'json'),
+      ]);
       for (const { stdout } of [status, doctor, failed]) {
         for (const line of stdout.trimEnd().split('\n')) JSON.parse(line);
       }
@@ -183,13 +193,28 @@ describe('what the command line says', () => {
     'names flags, and what to use instead of a wait of no length',
     async () => {
       await using cli = await Cli.open(kubeConfigFile);
-      const short = await cli.run('lock', 'x', '--renew-interval', '10s', '--', 'true');
+      const [short, none] = await Promise.all([
+        cli.run('lock', 'x', '--renew-interval', '10s', '--', 'true'),
+        cli.run('lock', 'x', '--timeout', '0s', '--', 'true'),
+      ]);
       expect(short.code).toBe(64);
       expect(short.stderr).toContain('--renew-interval: must leave room for a missed renewal');
       expect(short.stderr).not.toMatch(/[a-z]Ms\b/);
-      const none = await cli.run('lock', 'x', '--timeout', '0s', '--', 'true');
       expect(none.code).toBe(64);
       expect(none.stderr).toContain('To try without waiting there is --no-wait.');
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'names the process that holds it, when it does not wait',
+    async () => {
+      await using cli = await Cli.open(kubeConfigFile);
+      const spec = { holderIdentity: 'pod-x', leaseDurationSeconds: 600 };
+      api.leases.create({ metadata: { name: 'taken' }, spec });
+      const atOnce = await cli.run('lock', 'taken', '--no-wait', '--', 'true');
+      expect(atOnce).toMatchObject({ code: 1, stdout: '' });
+      expect(atOnce.stderr).toBe('metaparticle-sync: lock default/taken is held by "pod-x"\n');
     },
     LIMIT_MS,
   );
@@ -215,8 +240,10 @@ describe('--foreground', () => {
     async () => {
       await using cli = await Cli.open(kubeConfigFile);
       const groups = shell('ps -o pgid= -p $$; ps -o pgid= -p $PPID');
-      const apart = await cli.run('lock', 'group', ...groups);
-      const together = await cli.run('lock', 'group', '--foreground', ...groups);
+      const [apart, together] = await Promise.all([
+        cli.run('lock', 'apart', ...groups),
+        cli.run('lock', 'together', '--foreground', ...groups),
+      ]);
       expect(new Set(apart.stdout.trim().split(/\s+/)).size).toBe(2);
       expect(new Set(together.stdout.trim().split(/\s+/)).size).toBe(1);
     },

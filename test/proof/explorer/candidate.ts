@@ -138,6 +138,10 @@ function pump(world: World, who: Candidate): void {
         }
         return fail(world, 'legal events', `${who.name} is told to ${step.do}`);
       case 'yield':
+        if (world.scope.evicts && who.index === 1) {
+          absorb(world, who, { type: 'stop' });
+          break;
+        }
         return fail(world, 'legal events', `${who.name} is told to ${step.do}`);
       default:
         if (!perform(world, who, step)) return;

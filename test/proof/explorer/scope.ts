@@ -46,6 +46,8 @@ export interface Scope {
   readonly wallStands: boolean;
   /** Something between the candidates and the server removes the mark from every write. */
   readonly strips: boolean;
+  /** The second candidate takes the lease from the first one without waiting, and from no other. */
+  readonly evicts: boolean;
   /** A read may be answered long after the server looked. */
   readonly slowReads: boolean;
   /** Every read fails, and no write does. What is held then stays held. */

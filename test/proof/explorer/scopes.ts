@@ -15,6 +15,7 @@ const base: Omit<Scope, 'name' | 'what'> = {
   sameIdentity: false,
   wallStands: false,
   strips: false,
+  evicts: false,
   slowReads: false,
   failingReads: false,
   queued: false,
@@ -109,6 +110,12 @@ export const standing: readonly Scope[] = [
   scope('suspend-unseen', 'machines suspended: no clock of theirs sees a second of it', {
     unseenMs: 1_000,
     budgets: { suspensions: 1 },
+  }),
+  scope('evicted', 'a candidate takes the place of the other without waiting for its end', {
+    ...short,
+    durationsMs: [3_000, 2_000],
+    evicts: true,
+    progressOneIn: 0,
   }),
   scope('mixed-durations', 'candidates of different durations', { durationsMs: [2_000, 4_000] }),
 ];

@@ -3,7 +3,9 @@
  * version alone, identical bytes skipped (200 with the old version). Whatever lands is judged here.
  */
 import type { Change, Lease } from '../../../src/lease/record.js';
+import { cut } from './outsider.js';
 import {
+  NAMES,
   fail,
   leaseOf,
   nonceOf,
@@ -106,6 +108,7 @@ function judge(world: World, request: Request, { write, change }: WriteStep, bef
     : before?.mark?.nonce === nonce;
   switch (write.intent) {
     case 'claim':
+      if (world.scope.evicts && request.by === 1) judgeEviction(world, sender.name, before, change);
       judgeToken(world, sender.name, change.mark?.token ?? 0n);
       break;
     case 'renew':
@@ -129,6 +132,17 @@ function judge(world: World, request: Request, { write, change }: WriteStep, bef
   const until = request.sentAt! + (durationMs ?? 0) - world.scope.marginMs;
   sender.coveredUntil = Math.max(sender.coveredUntil, until);
   if (write.intent === 'claim') sender.isCut = false;
+}
+
+/** Whom it takes the lease from may go on until it learns of that; its record protects the other for as long as that may take. */
+function judgeEviction(world: World, name: string, before: Lease | null, { record }: Change): void {
+  if (before?.record.holder !== NAMES[0] && before?.record.holder !== name) {
+    fail(world, 'eviction', `${name} takes what ${NAMES[0]} does not hold`);
+  }
+  if ((record.durationMs ?? 0) < (before?.record.durationMs ?? 0)) {
+    fail(world, 'eviction', `the record of ${name} runs out before what it replaced would have`);
+  }
+  cut(world);
 }
 
 function judgeToken(world: World, name: string, token: bigint): void {

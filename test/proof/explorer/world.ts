@@ -169,6 +169,7 @@ function makeTerms(scope: Scope, index: number, attempt: number): Terms {
     trustServerClock: false,
     deleteOnRelease: scope.deleteOnRelease,
     aim: 'hold',
+    ...(scope.evicts && index === 1 ? { evicts: { holder: NAMES[0]! } } : {}),
   };
 }
 

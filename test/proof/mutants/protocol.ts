@@ -234,6 +234,17 @@ const writing: readonly Mutant[] = [
     'return { ...overdue(state, stamp), readAt: now.monotonic };',
     'return { ...without(state, stamp), readAt: now.monotonic };',
   ]),
+  explored('evicts-vacant', 'what no process holds is taken in place of a term', 'evicted', [
+    'step',
+    'if (evicts === undefined || isVacant(record)) return false;',
+    'if (evicts === undefined || isVacant(record)) return true;',
+  ]),
+  explored(
+    'evicted-unprotected',
+    'a term that evicted a longer one writes its own duration',
+    'evicted',
+    ['step', 'Math.max(durationMs, least)', 'durationMs'],
+  ),
   explored(
     'altered-unnoticed',
     'a claim whose answer shows it without its mark counts as landed as it was written',

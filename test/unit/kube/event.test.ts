@@ -18,7 +18,7 @@ describe('a line of a watch', () => {
 
   it('DELETED: the lease is absent since the version of the event', () =>
     expect(readEvent(line('DELETED', lease), anybody)).toEqual({
-      ...{ kind: 'lease', name: 'a', version: 7n, isChange: true },
+      ...{ kind: 'lease', namespace: 'ns', name: 'a', version: 7n, isChange: true },
       news: { kind: 'absent', version: 7n },
     }));
 

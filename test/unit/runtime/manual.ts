@@ -110,7 +110,7 @@ export function hooksTelling(told: string[]): KeeperHooks {
   return {
     acquired: () => told.push('acquired'),
     failed: (error) => told.push(`failed ${error.code}`),
-    busy: (lease) => told.push(`busy ${lease.record.holder}`),
+    busy: (lease) => told.push(`busy ${lease?.record.holder ?? 'nothing'}`),
     ended: () => told.push('ended'),
   };
 }
