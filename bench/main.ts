@@ -1,5 +1,6 @@
 // `npm run bench`: all rows side by side on one API server, in some ten minutes; `-- --quick` in three.
-// `--only NAME` (repeated) runs some rows; `--only many-long` holds a thousand locks for ten minutes.
+// `--only NAME` (repeated) runs some rows; `--only many-long` holds a thousand locks for ten minutes, `--only distance`
+// has processes at different distances take one lock for eight.
 // `--out FOLDER` is where it leaves table, figures and plots. Without it only a whole run writes, to bench/results/: what is
 // committed there is never replaced by a quick run or by some rows.
 import { parseArgs } from 'node:util';
@@ -7,6 +8,7 @@ import { folderOf, runOf, tableOf, write } from './report.js';
 import { candidates } from './rows/candidates.js';
 import { coldStart } from './rows/cold-start.js';
 import { crash } from './rows/crash.js';
+import { distance } from './rows/distance.js';
 import { handOff } from './rows/hand-off.js';
 import { herd } from './rows/herd.js';
 import { manyFor } from './rows/many.js';
@@ -16,7 +18,7 @@ import { WorkerPool } from '../tools/harness/processes/pool.js';
 import { withStage, type Result } from './stage.js';
 
 const rows = [handOff, uncontended, candidates, herd, manyFor(false), crash, peers, coldStart];
-const all = [...rows, manyFor(true)];
+const all = [...rows, distance, manyFor(true)];
 
 const { values } = parseArgs({
   options: {
