@@ -4,6 +4,7 @@ import { SyncWarning } from './errors.js';
 import type { Attempt, LeaseHost } from './lease/host.js';
 import type { Keeper } from './lease/keeper.js';
 import type { KeeperHooks } from './lease/ports.js';
+import { ANNOUNCE_AFTER_MS } from './lease/protocol/announcements.js';
 import type { Evicted, Terms } from './lease/protocol/state.js';
 import { keyOf } from './lease/record.js';
 import { holderAround } from './lease/scopes.js';
@@ -56,6 +57,8 @@ export function attemptOf(
       unseenMs: unseenMs + TIMER_LATENESS_MS,
       ...{ renewIntervalMs, trustServerClock, deleteOnRelease, aim },
       ...(evicts === undefined ? {} : { evicts }),
+      announcementId: randomBytes(8).toString('hex'),
+      announceAfterMs: aim === 'hold' && evicts === undefined ? ANNOUNCE_AFTER_MS : null,
     },
   };
 }

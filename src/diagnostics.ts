@@ -29,9 +29,9 @@ export interface AttemptMessage {
 
 /** Something is about to be done. */
 export interface StepMessage extends AttemptMessage {
-  readonly step: 'read' | 'create' | 'write' | 'delete' | 'fail' | 'yield';
+  readonly step: 'read' | 'create' | 'write' | 'delete' | 'announce' | 'fail' | 'yield';
   /** What a write is for; `null` for other steps. */
-  readonly intent: 'claim' | 'renew' | 'vacate' | 'bump' | null;
+  readonly intent: 'claim' | 'renew' | 'vacate' | 'bump' | 'announce' | null;
 }
 
 /** Something happened, and was taken in. */

@@ -66,6 +66,11 @@ const RIGHTS = [
   { verb: 'get', need: 'failed', without: 'nothing works' },
   { verb: 'update', need: 'failed', without: 'nothing works' },
   { verb: 'create', need: 'failed', without: 'only Leases that are there already can be used' },
+  {
+    verb: 'patch',
+    need: 'weak',
+    without: 'a process that is further away than others waits longer for its turn',
+  },
   { verb: 'watch', need: 'weak', without: 'hand-offs take seconds instead of milliseconds' },
   { verb: 'delete', need: 'ok', without: 'needed for deleteOnRelease only' },
   { verb: 'list', need: 'ok', without: 'needed for metaparticle-sync status without a name only' },

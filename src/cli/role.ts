@@ -44,7 +44,7 @@ function rulesOf({ events, ...options }: RoleArguments): readonly Manifest[] {
 
 function leaseRules({ names = [], delete: deletes, list }: RoleArguments): readonly Manifest[] {
   const leases = { apiGroups: ['coordination.k8s.io'], resources: ['leases'] };
-  const verbs = ['get', 'update', 'watch', ...(deletes === true ? ['delete'] : [])];
+  const verbs = ['get', 'update', 'patch', 'watch', ...(deletes === true ? ['delete'] : [])];
   // What is yet to be created has no name that could be compared, and lists of a namespace have none either.
   const unnamed = ['create', ...(list === true ? ['list'] : [])];
   if (names.length === 0) return [{ ...leases, verbs: [...verbs, ...unnamed] }];

@@ -31,9 +31,11 @@ export class Alarm {
     }
     if (before.kind !== 'holding' || before.sight.version === after.sight.version) return;
     // Each version of a held lease is a renewal of ours, which extends belief, or somebody else's doing. One that left
-    // in the same instant as the write before it extends nothing: its stamp tells.
-    const isExtended = before.heldUntil !== after.heldUntil;
-    if (!isExtended && !landedWrite(before.writes, before.sight, after.sight, this.#terms)) {
+    // in the same instant as the write before it extends nothing: its stamp tells. A waiter may announce itself.
+    const isOurs =
+      before.heldUntil !== after.heldUntil ||
+      landedWrite(before.writes, before.sight, after.sight, this.#terms) !== undefined;
+    if (!isOurs && before.sight.lease.content !== after.sight.lease.content) {
       this.#say('FOREIGN_EDIT', 'somebody else changed the Lease while it is held here');
     }
   }

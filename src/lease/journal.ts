@@ -50,6 +50,7 @@ function describe(step: Step): string {
  * replaces: that is the lease of the last news.
  */
 function plainly(key: string, value: unknown): unknown {
-  if (key === 'raw' || (key === 'base' && typeof value === 'object')) return undefined;
+  if (key === 'raw' || key === 'content' || (key === 'base' && typeof value === 'object'))
+    return undefined;
   return typeof value === 'bigint' ? String(value) : value;
 }

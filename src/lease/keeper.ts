@@ -48,7 +48,7 @@ export class Keeper {
     this.#journal = new Journal(view.key, terms);
     this.#alarm = new Alarm(view, terms, (warning) => ports.warn(warning));
     const now = clock.now();
-    this.#state = seek(view.sight, now, view.holdOffMs(terms.identity));
+    this.#state = seek(view.sight, now, view.paceOf(terms.identity));
     this.#journal.begins(this.#state, now, terms);
     this.#leave = view.join({
       nonce: terms.nonce,
@@ -119,8 +119,7 @@ export class Keeper {
   #news(): void {
     const { view } = this.#ports;
     this.#hasHeard = true;
-    const holdOffMs = view.holdOffMs(this.#terms.identity);
-    this.#dispatch({ type: 'news', sight: view.sight, holdOffMs });
+    this.#dispatch({ type: 'news', sight: view.sight, pace: view.paceOf(this.#terms.identity) });
   }
 
   #dispatch(event: Event): void {
@@ -207,6 +206,12 @@ export class Keeper {
       case 'read':
         if (step.why === 'silence') view.suspect();
         return this.#ask('read', options, (timed) => store.read(view.key, timed));
+      case 'announce': {
+        const { base, announcement } = step;
+        return this.#ask('announce', options, (timed) =>
+          store.announce(base, this.#terms.announcementId, announcement, timed),
+        );
+      }
       case 'create': {
         const { change } = step;
         return this.#ask('create', options, (timed) =>
@@ -221,13 +226,14 @@ export class Keeper {
         const timed = this.#timed(step.write, options);
         // A claim onto what was known from before may just come late: losing it is no race.
         const isRace = intent === 'claim' && this.#hasHeard;
-        // A bump may go onto somebody else's record, which is none of ours to decorate.
-        const added = intent === 'bump' ? undecorated : decoration;
+        // A bump or an announcement goes onto another's record, which is not this attempt's to decorate.
+        const isNote = intent === 'bump' || intent === 'announce';
+        const added = isNote ? undecorated : decoration;
         const outcome = await store.write(step.base, step.change, added, timed);
         this.#renewal.over(stamp);
         const told = this.#learn('write', outcome, asked);
-        if (told.kind === 'conflict' && isRace) view.lostRace();
-        if (told.kind === 'ok') view.measured(this.#ports.clock.monotonic() - this.#sentAt);
+        if (told.kind === 'conflict' && isRace) view.lostClaim(step.base);
+        this.#measure(outcome, this.#sentAt);
         const isWritten = outcome.kind === 'written';
         const verdict = isWritten ? verdictOf(step.write, outcome.lease, this.#terms) : told;
         this.#dispatch({ type: 'settled', stamp, verdict });
@@ -243,13 +249,22 @@ export class Keeper {
     send: (options: RequestOptions) => Promise<Outcome>,
   ): Promise<void> {
     const asked = this.#ports.view.sight.serial;
-    let isWaiting = true;
+    let [isWaiting, sentAt] = [true, 0];
     const answer = (verdict: Verdict): void => {
       if (isWaiting) this.#dispatch({ type: 'answered', request, verdict });
       isWaiting = false;
     };
-    const outcome = await send({ ...options, onSilent: () => answer({ kind: 'unknown' }) });
+    const onSent = (): void => void (sentAt = this.#ports.clock.monotonic());
+    const onSilent = (): void => answer({ kind: 'unknown' });
+    const outcome = await send({ ...options, onSent, onSilent });
+    this.#measure(outcome, sentAt);
     answer(this.#learn(request, outcome, asked));
+  }
+
+  /** What was not sent, or not answered, tells nothing of the way to the API server. */
+  #measure(outcome: Outcome, sentAt: number): void {
+    if (outcome.kind === 'refused' || outcome.kind === 'unknown') return;
+    this.#ports.view.measured(this.#ports.clock.monotonic() - sentAt);
   }
 
   #requestOptions(now: Instant): RequestOptions {

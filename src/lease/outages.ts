@@ -128,6 +128,9 @@ export class Outages {
       write: (base, change, decoration, options) =>
         observe(options, (own) => store.write(base, change, decoration, own)),
       delete: (base, options) => observe(options, (own) => store.delete(base, own)),
+      // No attempt depends on one: that it fails says nothing of an outage.
+      announce: (base, id, announcement, options) =>
+        store.announce(base, id, announcement, options),
     };
   }
 

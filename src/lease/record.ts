@@ -36,6 +36,16 @@ export interface TermMark {
   readonly token: bigint;
 }
 
+/** What a waiter that is passed over writes onto the Lease: beside the record, of which it is no part. */
+export interface Announcement {
+  /** Of the attempt that waits, 16 hexadecimal digits. */
+  readonly id: string;
+  /** How long it had waited when it wrote this. */
+  readonly waitedMs: number;
+  /** How long the others are to leave a vacancy alone. */
+  readonly standBackMs: number;
+}
+
 /** A Lease object as some API server showed it, at one version. */
 export interface Lease {
   readonly key: LeaseKey;
@@ -49,6 +59,10 @@ export interface Lease {
   readonly strategy: string | null;
   /** The whole spec, unknown fields included, in a canonical form: equal exactly when nothing in it changed. */
   readonly fingerprint: string;
+  /** Announcements that stand on it, in no order. */
+  readonly waiting: readonly Announcement[];
+  /** All that others may edit, announcements left out, in a canonical form. Made when it is asked for. */
+  readonly content: string;
   /**
    * How long the API server's own clock says `renewTime` had been left alone when it answered, `null` when
    * it does not say so reliably. Only a read can carry it.
@@ -65,6 +79,10 @@ export interface Change {
   readonly mark: TermMark | null;
   /** A unique value that moves the version and touches neither spec nor mark. */
   readonly bump?: string;
+  /** An announcement to write beside what stands there. */
+  readonly announcement?: Announcement;
+  /** Announcements to take away, by their ids. */
+  readonly ended?: readonly string[];
 }
 
 export function isVacant(record: LeaseRecord): boolean {

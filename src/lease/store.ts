@@ -1,5 +1,5 @@
 import type { SyncError } from '../errors.js';
-import type { Change, Lease, LeaseKey } from './record.js';
+import type { Announcement, Change, Lease, LeaseKey } from './record.js';
 
 /**
  * The port between the protocol's world and the API server: requests in, outcomes out. What a server may
@@ -90,6 +90,16 @@ export interface LeaseStore {
     base: Lease,
     change: Change,
     decoration: Decoration,
+    options: RequestOptions,
+  ): Promise<WriteOutcome>;
+  /**
+   * Puts an announcement beside whatever stands there, or takes it away (`null`): onto exactly the uid of `base`, in
+   * whatever version it is by then.
+   */
+  announce(
+    base: Lease,
+    id: string,
+    announcement: Announcement | null,
     options: RequestOptions,
   ): Promise<WriteOutcome>;
   /** Deletes exactly the uid and version of `base`. */

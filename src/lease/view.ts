@@ -1,6 +1,14 @@
 import type { Clock } from './clock.js';
-import { isVacant, type LeaseKey } from './record.js';
-import { holdOffMs, lostRace, noRivals, sawHolder, type Rivals } from './protocol/rivals.js';
+import type { Lease, LeaseKey } from './record.js';
+import {
+  lostClaim,
+  measured,
+  noContention,
+  paceOf,
+  sawChange,
+  type Contention,
+  type Pace,
+} from './protocol/contention.js';
 import { nothingSeen, observe, type News, type Sight } from './protocol/sight.js';
 import type { LeaseWatch, WatchSubscription } from './store.js';
 import { Turns } from './turns.js';
@@ -19,9 +27,6 @@ export const LINGER_MS = 30_000;
 /** A lost term's record may stand for a duration after it: long enough to see it as a stranger's. */
 const REMEMBERED_NONCES = 64;
 
-/** First guess of a round trip, until one was measured. */
-const ROUND_TRIP_GUESS_MS = 5;
-
 export interface ViewPorts {
   readonly watch: LeaseWatch;
   readonly clock: Clock;
@@ -30,7 +35,7 @@ export interface ViewPorts {
 }
 
 /**
- * What one client knows of one lease, shared by all attempts at it: the sight, the rivals, the watch and
+ * What one client knows of one lease, shared by all attempts at it: the sight, the contention, the watch and
  * the local queue. Everybody's news comes through {@link LeaseView.learn}; it alone judges what is new.
  */
 export class LeaseView {
@@ -38,9 +43,7 @@ export class LeaseView {
   readonly #listeners = new Set<ViewListener>();
   readonly #nonces = new Set<string>();
   #sight: Sight = nothingSeen;
-  #rivals: Rivals = noRivals;
-  #formerHolder = '';
-  #roundTripMs = ROUND_TRIP_GUESS_MS;
+  #contention: Contention = noContention;
   #subscription: WatchSubscription | null = null;
   #live = false;
   #stopLingering: (() => void) | null = null;
@@ -71,26 +74,26 @@ export class LeaseView {
     const before = this.#sight;
     this.#sight = observe(before, news, this.ports.clock.monotonic());
     if (this.#sight === before) return;
-    this.#noteHolder(before);
+    this.#contention = sawChange(this.#contention, before, this.#sight);
     // Whoever looks on is told when those who hold or want it know already.
     const all = [...this.#listeners];
     const [attempts, lookers] = [all.filter(isAttempt), all.filter((one) => !isAttempt(one))];
     for (const listener of [...attempts, ...lookers]) listener.news();
   }
 
-  /** A lost compare-and-swap: others are about, though none may have been seen yet. */
-  lostRace(): void {
-    this.#rivals = lostRace(this.#rivals);
+  /** A claim onto this version met another one. */
+  lostClaim(base: Lease): void {
+    this.#contention = lostClaim(this.#contention, base, this.#sight);
   }
 
-  measured(roundTripMs: number): void {
-    this.#roundTripMs += (roundTripMs - this.#roundTripMs) / 8;
+  /** A request was answered this long after it left. */
+  measured(tookMs: number): void {
+    this.#contention = measured(this.#contention, tookMs);
   }
 
-  /** How long a claim of this identity should hold off after the news just learnt. */
-  holdOffMs(identity: string): number {
-    const idle = [identity, this.#formerHolder];
-    return holdOffMs(this.#rivals, idle, this.#roundTripMs, this.ports.random());
+  /** What an attempt of this identity goes by after the news just learnt. */
+  paceOf(identity: string): Pace {
+    return paceOf(this.#contention, identity, this.ports.random());
   }
 
   /** Whether the nonce belongs to an attempt of this client, of now or not long ago. */
@@ -156,18 +159,6 @@ export class LeaseView {
 
   #tell(live: boolean, gap: boolean): void {
     for (const listener of [...this.#listeners]) listener.watch(live, gap);
-  }
-
-  #noteHolder(before: Sight): void {
-    const former = before.kind === 'present' ? before.lease.record.holder : '';
-    if (this.#sight.kind !== 'present') return;
-    const { record } = this.#sight.lease;
-    if (isVacant(record)) {
-      if (former !== '') this.#formerHolder = former;
-    } else if (record.holder !== former) {
-      this.#formerHolder = '';
-      this.#rivals = sawHolder(this.#rivals, record.holder);
-    }
   }
 }
 

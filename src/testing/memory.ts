@@ -52,6 +52,10 @@ export interface Sender {
   broken(error: NodeJS.ErrnoException): void;
 }
 
+const JSON_TYPE = 'application/json';
+/** As a client sends it. */
+const contentTypes: Readonly<Record<string, string>> = { PATCH: 'application/merge-patch+json' };
+
 /** The way to one server. A connection is only a number here: how many of a group wait for their next request. */
 export class MemoryWire {
   readonly #serve: (incoming: Incoming, responder: MemoryResponder) => void;
@@ -119,7 +123,7 @@ export class MemoryWire {
     const { Authorization } = (authorized.options.headers ?? {}) as { Authorization?: string };
     const headers = {
       authorization: Authorization,
-      'content-type': body === undefined ? undefined : 'application/json',
+      'content-type': body === undefined ? undefined : (contentTypes[method] ?? JSON_TYPE),
       'user-agent': 'metaparticle-sync',
     };
     const responder = new MemoryResponder(sender);

@@ -12,7 +12,7 @@ import { gist } from './words.js';
 
 /** What was asked, for messages that say what to change. */
 export interface Question {
-  readonly verb: 'get' | 'list' | 'create' | 'update' | 'delete' | 'watch';
+  readonly verb: 'get' | 'list' | 'create' | 'update' | 'patch' | 'delete' | 'watch';
   readonly namespace: string;
   readonly server: string;
 }

@@ -43,7 +43,7 @@ export class NodeWire implements HttpWire {
   exchange(request: ExchangeRequest): Promise<ExchangeResult> {
     const { authorized, connections, body } = request;
     const agent = this.#kept.take(connections, authorized);
-    const headers = body === undefined ? {} : bodyHeaders(body);
+    const headers = body === undefined ? {} : bodyHeaders(request.method, body);
     const sent = this.#open(request, agent, headers);
     return new Promise((resolve) => this.#collectAnswer(sent, request, resolve));
   }
@@ -167,6 +167,7 @@ function collect(
   response.once('end', () => done(Buffer.concat(chunks).toString('utf8')));
 }
 
-function bodyHeaders(body: string): Record<string, string | number> {
-  return { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
+function bodyHeaders(method: string, body: string): Record<string, string | number> {
+  const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+  return { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) };
 }

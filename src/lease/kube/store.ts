@@ -1,5 +1,5 @@
 import { ApiError } from '../../errors.js';
-import type { Change, Lease, LeaseKey } from '../record.js';
+import type { Announcement, Change, Lease, LeaseKey } from '../record.js';
 import type {
   CreateOutcome,
   Decoration,
@@ -15,7 +15,20 @@ import { failureOf, isAdmissionRefusal, readStatus } from './failure.js';
 import type { Question } from './failure.js';
 import { parseJson } from './json.js';
 import type { Answer, Call, Reply, Transport } from './transport.js';
-import { decodeLease, encodeCreation, encodeDeletion, encodeReplacement } from './wire.js';
+import {
+  decodeLease,
+  encodeAnnouncement,
+  encodeCreation,
+  encodeDeletion,
+  encodeReplacement,
+} from './wire.js';
+
+/**
+ * Names the manager of writes that do not set `renewTime`. The API server keeps, for each manager, when it last
+ * wrote: with a name of its own such a write leaves the stamp of the renewal alone, by which the API server shows
+ * that a holder is long dead.
+ */
+const NOTE = '?fieldManager=metaparticle-sync-note';
 
 /** Leases of one API server, each request one attempt: trying again is decided above. */
 export class KubeLeaseStore implements LeaseStore {
@@ -67,13 +80,31 @@ export class KubeLeaseStore implements LeaseStore {
     options: RequestOptions,
   ): Promise<WriteOutcome> {
     const body = encodeReplacement(base, change, decoration);
-    const reply = await this.#send('PUT', pathOf(base.key), body, options);
+    const isNote = change.record.renewTime === base.record.renewTime;
+    const path = pathOf(base.key) + (isNote ? NOTE : '');
+    const reply = await this.#send('PUT', path, body, options);
     if (reply.kind !== 'answer') return reply;
     if (isSuccess(reply)) {
       const lease = decodeLease(parseJson(reply.body));
       return lease === null ? unreadable(reply) : { kind: 'written', lease };
     }
     return refusedSwap(reply) ?? this.#failure(reply, 'update', base.key);
+  }
+
+  async announce(
+    base: Lease,
+    id: string,
+    announcement: Announcement | null,
+    options: RequestOptions,
+  ): Promise<WriteOutcome> {
+    const body = encodeAnnouncement(base, id, announcement);
+    const reply = await this.#send('PATCH', pathOf(base.key) + NOTE, body, options);
+    if (reply.kind !== 'answer') return reply;
+    if (isSuccess(reply)) {
+      const lease = decodeLease(parseJson(reply.body));
+      return lease === null ? unreadable(reply) : { kind: 'written', lease };
+    }
+    return refusedSwap(reply) ?? this.#failure(reply, 'patch', base.key);
   }
 
   async delete(base: Lease, options: RequestOptions): Promise<DeleteOutcome> {

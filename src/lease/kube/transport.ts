@@ -11,7 +11,7 @@ import { brokenConnection, closed, refused, unsendable } from './unreachable.js'
 const debug = createDebug('metaparticle:sync:transport');
 
 export interface Call {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly body?: string;
 }
@@ -237,7 +237,7 @@ export class Transport {
   async #transmit(entry: Entry, authorized: Authorized): Promise<void> {
     const { method, path, body } = entry.call;
     const { limitMs, onSent } = entry.options;
-    const timeout = `?timeout=${Math.max(1, Math.ceil(limitMs / 1000))}s`;
+    const timeout = `${path.includes('?') ? '&' : '?'}timeout=${Math.max(1, Math.ceil(limitMs / 1000))}s`;
     cleanUp(entry);
     const connections = this.#connections.signal;
     entry.connections = connections;

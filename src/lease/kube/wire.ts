@@ -1,4 +1,4 @@
-import type { Change, Lease, LeaseKey, LeaseRecord, TermMark } from '../record.js';
+import type { Announcement, Change, Lease, LeaseKey, LeaseRecord, TermMark } from '../record.js';
 import type { Decoration } from '../store.js';
 import { asArray, asObject, asString, canonical, isObject, parseJson } from './json.js';
 import type { JsonObject } from './json.js';
@@ -13,7 +13,12 @@ const API_VERSION = 'coordination.k8s.io/v1';
 const KIND = 'Lease';
 const TERM = 'sync.metaparticle.io/term';
 const BUMP = 'sync.metaparticle.io/bump';
+const WAITING = 'sync.metaparticle.io/waiting-';
+const ANNOUNCEMENT_ID = /^[0-9a-f]{16}$/;
 const TERM_FORMAT = 1;
+
+/** Whatever an announcement asks for, a vacancy is left alone for no longer. */
+const LONGEST_STAND_BACK_MS = 500;
 
 /** How far `renewTime` may be from the server's own stamp of that write for the stamp to be believed. */
 const STAMP_TOLERANCE_MS = 5000;
@@ -29,14 +34,19 @@ export function decodeLease(raw: unknown, answeredAt: number | null = null): Lea
   if (name === '' || uid === '' || (raw.kind ?? KIND) !== KIND) return null;
   const spec = asObject(raw.spec);
   const record = decodeRecord(spec);
+  const annotations = asObject(metadata.annotations);
   return {
     key: { namespace: asString(metadata.namespace), name },
     uid,
     version: decodeVersion(metadata.resourceVersion),
     record,
-    mark: decodeMark(asObject(metadata.annotations)[TERM], record),
+    mark: decodeMark(annotations[TERM], record),
     strategy: asString(spec.strategy) || null,
     fingerprint: canonical(spec),
+    waiting: decodeAnnouncements(annotations),
+    get content() {
+      return contentOf(raw);
+    },
     idleMs: answeredAt === null ? null : idleMs(metadata, record.renewTime, answeredAt),
     raw,
   };
@@ -72,6 +82,32 @@ function decodeMark(text: unknown, record: LeaseRecord): TermMark | null {
   return { nonce, token };
 }
 
+/** What does not parse, or has another kind of name, is none. */
+function decodeAnnouncements(annotations: JsonObject): readonly Announcement[] {
+  const announcements: Announcement[] = [];
+  for (const name of Object.keys(annotations)) {
+    if (!name.startsWith(WAITING)) continue;
+    const id = name.slice(WAITING.length);
+    const { waitedMs, standBackMs } = asObject(parseJson(asString(annotations[name])));
+    if (!ANNOUNCEMENT_ID.test(id) || typeof waitedMs !== 'number') continue;
+    if (typeof standBackMs !== 'number') continue;
+    const clamped = Math.min(Math.max(standBackMs, 0), LONGEST_STAND_BACK_MS);
+    announcements.push({ id, waitedMs, standBackMs: clamped });
+  }
+  return announcements;
+}
+
+/** The object as an editor sees it: its version and the server's ledger change with every write. */
+function contentOf(raw: JsonObject): string {
+  const { managedFields: _ledger, resourceVersion: _version, ...metadata } = asObject(raw.metadata);
+  const annotations = Object.entries(asObject(metadata.annotations)).filter(
+    ([name]) => !name.startsWith(WAITING),
+  );
+  // The last annotation to go takes the map with it.
+  const kept = annotations.length === 0 ? undefined : Object.fromEntries(annotations);
+  return canonical({ ...raw, metadata: { ...metadata, annotations: kept } });
+}
+
 function idleMs(metadata: JsonObject, renewTime: number | null, answeredAt: number): number | null {
   const stamps = asArray(metadata.managedFields)
     .map(asObject)
@@ -90,7 +126,12 @@ export function encodeReplacement(base: Lease, change: Change, decoration: Decor
   const metadata = asObject(raw.metadata);
   const spec = encodeSpec(change.record, asObject(raw.spec), base.record);
   const kept = asObject(metadata.annotations);
-  const annotations = { ...kept, ...decoration.annotations, ...encodeTerm(base, change, spec) };
+  const annotations = {
+    ...kept,
+    ...decoration.annotations,
+    ...encodeTerm(base, change, spec),
+    ...encodeWaiting(change),
+  };
   return {
     ...raw,
     apiVersion: API_VERSION,
@@ -124,6 +165,20 @@ export function encodeCreation(key: LeaseKey, change: Change, decoration: Decora
     },
     spec,
   };
+}
+
+/** Body of the merge patch that puts an announcement there, or takes it away. */
+export function encodeAnnouncement(
+  { uid }: Lease,
+  id: string,
+  announcement: Announcement | null,
+): JsonObject {
+  const text = announcement === null ? null : announcementText(announcement);
+  return { metadata: { uid, annotations: { [WAITING + id]: text } } };
+}
+
+function announcementText({ waitedMs, standBackMs }: Announcement): string {
+  return JSON.stringify({ waitedMs, standBackMs });
 }
 
 /** Body of the DELETE of exactly this uid and version. */
@@ -172,6 +227,15 @@ function encodeTerm(base: Lease | null, change: Change, spec: JsonObject): JsonO
   if (bump !== undefined) ours[BUMP] = bump;
   else if (change.record.holder === '') ours[BUMP] = undefined;
   return ours;
+}
+
+function encodeWaiting({ announcement, ended = [] }: Change): JsonObject {
+  const annotations: Record<string, string | undefined> = {};
+  for (const id of ended) annotations[WAITING + id] = undefined;
+  if (announcement !== undefined) {
+    annotations[WAITING + announcement.id] = announcementText(announcement);
+  }
+  return annotations;
 }
 
 function mergeOwners(

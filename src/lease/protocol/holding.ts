@@ -34,6 +34,8 @@ export function holding(state: Holding, event: Event, now: Instant, terms: Terms
     case 'settled':
       return holdingSettled(state, event.stamp, event.verdict, now);
     case 'answered': {
+      // It won while the announcement was on its way; its next write takes that away.
+      if (event.request === 'announce') return state;
       const failed = event.verdict.kind === 'unknown' || event.verdict.kind === 'refused';
       const next = { ...state, asking: null };
       if (failed) return { ...next, readAt: now.elapsed + RETRY_PAUSE_MS };

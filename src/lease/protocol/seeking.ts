@@ -4,6 +4,8 @@
 import { UnsupportedLeaseError, type SyncError } from '../../errors.js';
 import type { Instant } from '../clock.js';
 import { keyOf, type Lease } from '../record.js';
+import { announcementAnswered, beginWaiting, isAnnouncedIn, sawTerm } from './announcements.js';
+import type { Pace } from './contention.js';
 import { beliefFrom } from './holding.js';
 import type { Sight } from './sight.js';
 import type { Event, Request, Seeking, State, Terms, Verdict } from './state.js';
@@ -24,7 +26,7 @@ import {
 const EVENT_GRACE_MS = 100;
 
 /** The first state of an attempt; `sight` is what the process knows already. */
-export function seek(sight: Sight, now: Instant, holdOffMs: number): Seeking {
+export function seek(sight: Sight, now: Instant, pace: Pace): Seeking {
   return {
     kind: 'seeking',
     sight,
@@ -32,7 +34,8 @@ export function seek(sight: Sight, now: Instant, holdOffMs: number): Seeking {
     asking: null,
     readAt: null,
     retryAt: now.monotonic,
-    holdOffMs,
+    pace,
+    waiting: sawTerm(beginWaiting(now.monotonic), sight),
     watched: false,
     looked: false,
     proven: [],
@@ -45,7 +48,7 @@ export function seek(sight: Sight, now: Instant, holdOffMs: number): Seeking {
 export function seeking(state: Seeking, event: Event, now: Instant, terms: Terms): State {
   switch (event.type) {
     case 'news':
-      return seekingNews(state, event.sight, event.holdOffMs, now, terms);
+      return seekingNews(state, event.sight, event.pace, now, terms);
     case 'settled':
       return seekingSettled(state, event.stamp, event.verdict, now, terms);
     case 'answered':
@@ -61,13 +64,7 @@ export function seeking(state: Seeking, event: Event, now: Instant, terms: Terms
   }
 }
 
-function seekingNews(
-  state: Seeking,
-  sight: Sight,
-  holdOffMs: number,
-  now: Instant,
-  terms: Terms,
-): State {
+function seekingNews(state: Seeking, sight: Sight, pace: Pace, now: Instant, terms: Terms): State {
   const isChange = sight.serial !== state.sight.serial;
   const landed = landedWrite(state.writes, state.sight, sight, terms);
   const writes = stillPossible(state.writes, sight);
@@ -88,13 +85,13 @@ function seekingNews(
       return { kind: 'holding', sight, writes: [], ...hold };
     }
   }
-  const readAt = isChange ? null : state.readAt;
   return judgeLease({
     ...state,
     sight,
     writes,
-    readAt,
-    holdOffMs: isChange ? holdOffMs : state.holdOffMs,
+    readAt: isChange ? null : state.readAt,
+    pace: isChange ? pace : state.pace,
+    waiting: sawTerm(state.waiting, sight),
   });
 }
 
@@ -118,6 +115,11 @@ function seekingSettled(
   now: Instant,
   terms: Terms,
 ): State {
+  const isAnnouncement = state.writes.some(
+    (one) => one.stamp === stamp && one.intent === 'announce',
+  );
+  // Nothing depends on it: the next occasion comes by itself.
+  if (isAnnouncement && verdict.kind !== 'unknown') return without(state, stamp);
   if (verdict.kind === 'refused') {
     return refused(without(state, stamp), 'write', verdict, now);
   }
@@ -142,7 +144,15 @@ function altered(state: Seeking, lease: Lease, { identity }: Terms): Seeking {
   return { ...state, failure, unmarked: lease.version };
 }
 
-function seekingAnswered(state: Seeking, request: Request, verdict: Verdict, now: Instant): State {
+function seekingAnswered(
+  state: Seeking,
+  request: Exclude<Request, 'write'>,
+  verdict: Verdict,
+  now: Instant,
+): State {
+  if (request === 'announce') {
+    return { ...state, waiting: announcementAnswered(state.waiting, verdict, now.monotonic) };
+  }
   const next: Seeking = { ...state, asking: null };
   if (verdict.kind === 'refused') return refused(next, request, verdict, now);
   if (verdict.kind === 'unknown') return { ...next, retryAt: now.monotonic + RETRY_PAUSE_MS };
@@ -169,14 +179,17 @@ function refused(
 }
 
 function stopSeeking(state: Seeking, now: Instant, terms: Terms): State {
-  const { sight, writes, lastStamp, unmarked } = state;
+  const { sight, writes, waiting, lastStamp, unmarked } = state;
   // A claim that was learnt too late to win stands in the record, and nobody else may take it.
   const isOurs = sight.kind === 'present' && isOwn(sight, terms, unmarked);
-  if (writes.length === 0 && !isOurs) return { kind: 'over', end: { how: 'withdrawn' } };
+  const mayStand = waiting.isAnnouncing || isAnnouncedIn(sight, terms);
+  if (writes.length === 0 && !isOurs && !mayStand) {
+    return { kind: 'over', end: { how: 'withdrawn' } };
+  }
   // A claim that is not answered yet is waited for; one in doubt is looked for first.
   const isInDoubt = writes.length > 0 && !writes.some((one) => one.awaited);
   const readAt = isInDoubt ? now.monotonic : null;
-  return clearUp({ sight, writes, readAt, lastStamp, unmarked, wasHeld: false }, now);
+  return clearUp({ sight, writes, readAt, lastStamp, unmarked, wasHeld: false }, now, waiting);
 }
 
 /** Whether it has been done before; credentials that were accepted for anything are good for everything. */

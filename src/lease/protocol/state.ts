@@ -14,7 +14,8 @@
  * record, be it in its own answer, in a read or in an event; an answer without it credits nothing.
  */
 import type { LossReason, SyncError } from '../../errors.js';
-import type { Change, Lease } from '../record.js';
+import type { Announcement, Change, Lease } from '../record.js';
+import type { Pace } from './contention.js';
 import type { Present, Sight } from './sight.js';
 
 /** What one attempt goes by; fixed until its end (a shortened duration would outlive the record). */
@@ -33,6 +34,10 @@ export interface Terms {
   readonly aim: 'hold' | 'try' | 'observe';
   /** Take it from this term without waiting, and from no other: nothing else is acquired then. */
   readonly evicts?: Evicted;
+  /** Random, one per attempt: the name of its announcement. */
+  readonly announcementId: string;
+  /** How long it waits before it announces itself; `null` for one that never does. */
+  readonly announceAfterMs: number | null;
 }
 
 /** A term by its token; where it has none, by its holder. */
@@ -40,7 +45,7 @@ export type Evicted = { readonly token: bigint } | { readonly holder: string };
 
 /** A compare-and-swap of ours that may have landed or may yet land. */
 export interface Write {
-  readonly intent: 'claim' | 'renew' | 'vacate' | 'bump';
+  readonly intent: 'claim' | 'renew' | 'vacate' | 'bump' | 'announce';
   /** The version it replaces. Once a newer one is seen it has landed or never will. */
   readonly base: bigint;
   /** The `renewTime` it writes: unique among our writes, so the record tells which of them landed. */
@@ -51,7 +56,23 @@ export interface Write {
   readonly awaited: boolean;
 }
 
-export type Request = 'read' | 'create' | 'write' | 'delete';
+export type Request = 'read' | 'create' | 'write' | 'delete' | 'announce';
+
+/** What an attempt knows of its own wait, and of its announcement. */
+export interface Waiting {
+  /** When it began, on the monotonic clock. */
+  readonly since: number;
+  /** The first term of the lease that it saw, `null` before one. */
+  readonly firstTerm: string | null;
+  /** It saw another term after that one: others get the lease while it waits. */
+  readonly hasChangedHands: boolean;
+  /** A request that announces it, or takes its announcement back, has not been answered yet. */
+  readonly isAnnouncing: boolean;
+  /** No announcement before, on the monotonic clock. */
+  readonly announceAt: number;
+  /** The verb `patch` has not been refused. Without it the announcement is a compare-and-swap, which may lose. */
+  readonly mayPatch: boolean;
+}
 
 export interface Seeking {
   readonly kind: 'seeking';
@@ -62,8 +83,8 @@ export interface Seeking {
   readonly readAt: number | null;
   /** No request before. */
   readonly retryAt: number;
-  /** Delay for this sight before a claim, so that rivals do not all write at once. */
-  readonly holdOffMs: number;
+  readonly pace: Pace;
+  readonly waiting: Waiting;
   /** A watch delivers; without one we poll. */
   readonly watched: boolean;
   /** A read of our own was answered: what we go by is not only hearsay from before. */
@@ -105,6 +126,9 @@ export interface Vacating {
   readonly confirmed: boolean;
   /** The version that a claim of ours became, when its answer shows it without our mark; `null` otherwise. */
   readonly unmarked: bigint | null;
+  readonly waiting: Waiting;
+  /** Its announcement, which may stand there, has been taken back, or that was tried. */
+  readonly hasWithdrawn: boolean;
   readonly lastStamp: number;
 }
 
@@ -129,7 +153,7 @@ export type Event =
   /** A step other than waiting is being performed. */
   | { readonly type: 'begun'; readonly step: Step }
   /** Something new is known of the lease, by whatever way. */
-  | { readonly type: 'news'; readonly sight: Sight; readonly holdOffMs: number }
+  | { readonly type: 'news'; readonly sight: Sight; readonly pace: Pace }
   /** A write leaves our hands this instant. */
   | { readonly type: 'sent'; readonly stamp: number }
   /** A write was sent, and its answer is overdue. */
@@ -139,7 +163,7 @@ export type Event =
   /** Any other request was answered; its news came first. */
   | {
       readonly type: 'answered';
-      readonly request: 'read' | 'create' | 'delete';
+      readonly request: Exclude<Request, 'write'>;
       readonly verdict: Verdict;
     }
   | { readonly type: 'watch'; readonly live: boolean; readonly gap: boolean }
@@ -161,6 +185,8 @@ export type Step =
       readonly change: Change;
     }
   | { readonly do: 'delete'; readonly base: Lease }
+  /** Writes the announcement of this attempt onto whatever stands there, or takes it away (`null`). */
+  | { readonly do: 'announce'; readonly base: Lease; readonly announcement: Announcement | null }
   /** To be told to whoever waits, and answered by `stop`. */
   | { readonly do: 'fail'; readonly error: SyncError }
   | { readonly do: 'yield'; readonly lease: Lease | null }

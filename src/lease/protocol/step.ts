@@ -3,6 +3,14 @@
  */
 import type { Instant } from '../clock.js';
 import { isVacant, type Change, type Lease, type LeaseRecord } from '../record.js';
+import {
+  ANNOUNCED_POLL_MS,
+  announcementDue,
+  announcementOf,
+  endedBy,
+  hesitationMs,
+  isAnnounced,
+} from './announcements.js';
 import type { Absent, Present } from './sight.js';
 import type { Holding, Seeking, State, Step, Terms, Vacating, Write } from './state.js';
 import { isOwn } from './writes.js';
@@ -103,17 +111,35 @@ function seekingStep(state: Seeking, now: Instant, terms: Terms): Step {
   if (terms.aim === 'observe') return observingStep(state, sight, now, terms);
   if (terms.evicts !== undefined) return evictingStep(state, sight, now, terms);
   if (sight.kind === 'absent') return { do: 'create', change: vacancy(Math.floor(now.wall), 0) };
-  // One that tries once has nobody to be fair to later.
-  const holdOffMs = terms.aim === 'try' ? 0 : state.holdOffMs;
+  // One that tries once has no rivals to be fair to later; it leaves a vacancy alone that is another's turn.
+  const holdOffMs = terms.aim === 'try' ? 0 : state.pace.holdOffMs;
   const claimAt = claimableAt(sight, holdOffMs, terms);
   if (now.monotonic >= claimAt) return claim(state, sight, now, terms);
-  if (terms.aim === 'try') {
+  if (terms.aim === 'try' && !isVacant(sight.lease.record)) {
     return state.looked ? { do: 'yield', lease: sight.lease } : { do: 'read', why: 'first' };
   }
-  const pollAt = sight.heardAt + (state.watched ? longestSilence(sight, terms) : POLL_MS);
+  const announceAt = announcementDue(state.waiting, sight, terms);
+  if (now.monotonic >= announceAt) return announce(state, sight, now, terms);
+  const pollAt =
+    sight.heardAt + (state.watched ? longestSilence(sight, terms) : pollMs(sight, terms));
   const lookAt = pollAt > claimAt - CLAIM_NEAR_MS ? claimAt : pollAt;
-  if (now.monotonic < lookAt) return wait(lookAt - now.monotonic);
+  if (now.monotonic < lookAt) return wait(Math.min(lookAt, announceAt) - now.monotonic);
   return { do: 'read', why: state.watched ? 'silence' : 'poll' };
+}
+
+/** The others leave a vacancy alone for no longer than it takes one that polls so often to see it. */
+function pollMs({ lease }: Present, terms: Terms): number {
+  return isAnnounced(lease, terms) ? ANNOUNCED_POLL_MS : POLL_MS;
+}
+
+/** Onto whatever stands there by then, which always lands; where that is not allowed, onto what was seen. */
+function announce(state: Seeking, sight: Present, now: Instant, terms: Terms): Step {
+  const { waiting, pace, watched, lastStamp } = state;
+  const announcement = announcementOf(waiting, pace, watched, now.monotonic, terms);
+  if (waiting.mayPatch) return { do: 'announce', base: sight.lease, announcement };
+  const { record, mark } = sight.lease;
+  const stamp = stampAfter(lastStamp, null, now);
+  return write('announce', sight, stamp, { record, mark, announcement });
 }
 
 /** What we were told before this attempt may be mended by now: nobody is refused on hearsay. */
@@ -159,7 +185,7 @@ function observingStep(state: Seeking, sight: Present | Absent, now: Instant, te
 export function claimableAt(sight: Present, holdOffMs: number, terms: Terms): number {
   const { record, mark } = sight.lease;
   if (mark?.nonce === terms.nonce) return sight.firstSeenAt;
-  if (isVacant(record)) return sight.firstSeenAt + holdOffMs;
+  if (isVacant(record)) return sight.firstSeenAt + hesitationMs(sight.lease, holdOffMs, terms);
   if (isLongDead(sight.lease, terms)) return sight.firstSeenAt;
   return sight.firstSeenAt + (record.durationMs ?? terms.durationMs) + holdOffMs;
 }
@@ -188,6 +214,7 @@ function holdingStep(state: Holding, now: Instant, terms: Terms): Step {
   return write('renew', state.sight, stamp, {
     record: { ...lease.record, ...held(terms, lease.record), renewTime: stamp },
     mark: { nonce: terms.nonce, token: state.token },
+    ...ending('renew', lease, terms),
   });
 }
 
@@ -203,15 +230,29 @@ function vacatingStep(state: Vacating, now: Instant, terms: Terms): Step {
   const stamp = stampAfter(state.lastStamp, null, now);
   const { record, mark } = sight.lease;
   if (isOwn(sight, terms, state.unmarked)) {
-    return write('vacate', sight, stamp, vacancy(stamp, record.transitions));
+    const ended = ending('vacate', sight.lease, terms);
+    const change = { ...vacancy(stamp, record.transitions), ...ended };
+    return write('vacate', sight, stamp, change);
   }
-  if (state.confirmed) return { do: 'delete', base: sight.lease };
-  return write('bump', sight, stamp, { record, mark, bump: `${terms.nonce}.${stamp}` });
+  const isLeft = isAnnounced(sight.lease, terms) && !state.hasWithdrawn;
+  if (isLeft && state.waiting.mayPatch && state.writes.length === 0) {
+    return { do: 'announce', base: sight.lease, announcement: null };
+  }
+  if (state.confirmed && !isLeft) return { do: 'delete', base: sight.lease };
+  const bump = `${terms.nonce}.${stamp}`;
+  return write('bump', sight, stamp, { record, mark, bump, ...ending('bump', sight.lease, terms) });
 }
 
 function claim(state: Seeking, sight: Present, now: Instant, terms: Terms): Step {
   const stamp = stampAfter(state.lastStamp, null, now);
-  return write('claim', sight, stamp, tenure(sight, stamp, terms));
+  const change = tenure(sight, stamp, terms);
+  return write('claim', sight, stamp, { ...change, ...ending('claim', sight.lease, terms) });
+}
+
+/** No write of an attempt leaves its announcement behind, nor, when it claims, the one whose turn it was. */
+function ending(intent: Write['intent'], lease: Lease, terms: Terms): Pick<Change, 'ended'> {
+  const ended = endedBy(intent, lease, terms);
+  return ended.length === 0 ? {} : { ended };
 }
 
 /** What a claim leaves behind; whether there may be one is decided before. */

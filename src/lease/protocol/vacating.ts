@@ -2,7 +2,9 @@
  * Pure: events of an attempt that ended and clears up behind itself: not held any more, whatever is pending.
  */
 import type { Instant } from '../clock.js';
-import type { Event, State, Terms, Vacating, Verdict } from './state.js';
+import { isVacant, type Lease } from '../record.js';
+import { announcementAnswered, beginWaiting, isAnnounced } from './announcements.js';
+import type { Event, State, Terms, Vacating, Verdict, Waiting } from './state.js';
 import {
   RETRY_PAUSE_MS,
   common,
@@ -20,10 +22,11 @@ const GIVE_UP_MS = 5_000;
 export function clearUp(
   from: Pick<Vacating, 'sight' | 'writes' | 'readAt' | 'lastStamp' | 'unmarked' | 'wasHeld'>,
   now: Instant,
+  waiting: Waiting = beginWaiting(now.monotonic),
 ): Vacating {
   const giveUpAt = now.monotonic + GIVE_UP_MS;
   const fresh = { asking: null, retryAt: now.monotonic, confirmed: false } as const;
-  return { kind: 'vacating', ...from, ...fresh, giveUpAt };
+  return { kind: 'vacating', ...from, ...fresh, giveUpAt, waiting, hasWithdrawn: false };
 }
 
 export function vacating(state: Vacating, event: Event, now: Instant, terms: Terms): State {
@@ -46,6 +49,10 @@ function absorb(state: Vacating, event: Event, now: Instant, terms: Terms): Vaca
     case 'settled':
       return vacatingSettled(state, event.stamp, event.verdict, now);
     case 'answered': {
+      if (event.request === 'announce') {
+        const waiting = announcementAnswered(state.waiting, event.verdict, now.monotonic);
+        return { ...state, waiting };
+      }
       const failed = event.verdict.kind === 'unknown' || event.verdict.kind === 'refused';
       // Deleting is a courtesy, tried once: the lease is vacant already.
       if (event.request === 'delete') return { ...state, asking: null, giveUpAt: now.monotonic };
@@ -79,12 +86,18 @@ function vacatingSettled(state: Vacating, stamp: number, verdict: Verdict, now: 
 function settle(state: Vacating, now: Instant, terms: Terms): State {
   const how = state.confirmed ? 'released' : state.wasHeld ? 'left' : 'withdrawn';
   if (now.monotonic >= state.giveUpAt) return { kind: 'over', end: { how } };
+  const { sight, waiting } = state;
   const isPending = state.asking !== null || state.readAt !== null || state.writes.length > 0;
-  const { sight } = state;
-  if (isPending || sight.kind === 'unknown') return state;
+  if (isPending || waiting.isAnnouncing || sight.kind === 'unknown') return state;
   if (sight.kind === 'present') {
     if (isOwn(sight, terms, state.unmarked)) return state;
-    if (state.confirmed && terms.deleteOnRelease && sight.lease.record.holder === '') return state;
+    if (isAnnounced(sight.lease, terms) && !state.hasWithdrawn) return state;
+    if (state.confirmed && mayDelete(sight.lease, terms)) return state;
   }
   return { kind: 'over', end: { how } };
+}
+
+/** One that another waiter announced itself on is left, and with it the turn of that waiter. */
+function mayDelete({ record, waiting }: Lease, { deleteOnRelease }: Terms): boolean {
+  return deleteOnRelease && isVacant(record) && waiting.length === 0;
 }

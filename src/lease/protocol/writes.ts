@@ -3,12 +3,14 @@
  */
 import type { Instant } from '../clock.js';
 import type { Lease } from '../record.js';
+import { announcing } from './announcements.js';
 import type { Present, Sight } from './sight.js';
 import {
   IllegalEventError,
   type Event,
   type Holding,
   type Seeking,
+  type Step,
   type Terms,
   type Vacating,
   type Verdict,
@@ -96,7 +98,7 @@ export function overdue<S extends Live>(state: S, stamp: number): S {
 export function common<S extends Live>(state: S, event: Event, now: Instant): S {
   switch (event.type) {
     case 'begun':
-      return begin(state, event);
+      return begin(state, event, now);
     case 'sent': {
       const writes = state.writes.map((one) =>
         one.stamp === event.stamp ? { ...one, sentAt: now.elapsed } : one,
@@ -108,7 +110,11 @@ export function common<S extends Live>(state: S, event: Event, now: Instant): S 
   }
 }
 
-function begin<S extends Live>(state: S, { step }: Extract<Event, { type: 'begun' }>): S {
+function begin<S extends Live>(
+  state: S,
+  { step }: Extract<Event, { type: 'begun' }>,
+  now: Instant,
+): S {
   if (state.asking !== null || state.writes.some((one) => one.awaited)) {
     throw new IllegalEventError(state.kind, 'begun', 'a request is under way');
   }
@@ -117,10 +123,35 @@ function begin<S extends Live>(state: S, { step }: Extract<Event, { type: 'begun
     case 'create':
     case 'delete':
       return { ...state, asking: step.do };
-    case 'write':
-      return { ...state, writes: [...state.writes, step.write], lastStamp: step.write.stamp };
+    case 'write': {
+      const next = { ...state, writes: [...state.writes, step.write], lastStamp: step.write.stamp };
+      return beginAnnouncing(next, step, now);
+    }
+    case 'announce':
+      return beginAnnouncing(state, step, now);
     default:
       throw new IllegalEventError(state.kind, 'begun', `${step.do} is nothing to begin`);
+  }
+}
+
+function beginAnnouncing<S extends Live>(
+  state: S,
+  step: Extract<Step, { do: 'write' | 'announce' }>,
+  now: Instant,
+): S {
+  switch (state.kind) {
+    case 'seeking': {
+      const isAnnouncement = step.do === 'announce' || step.write.intent === 'announce';
+      if (!isAnnouncement) return state;
+      return { ...state, waiting: announcing(state.waiting, step.do, now.monotonic) };
+    }
+    case 'vacating': {
+      // Whatever it writes takes its announcement away; to try that once is enough.
+      const waiting = announcing(state.waiting, step.do, now.monotonic);
+      return { ...state, waiting, hasWithdrawn: true };
+    }
+    case 'holding':
+      return state;
   }
 }
 

@@ -7,7 +7,7 @@ import type { Fault } from './fault.js';
 import { survivedMs } from './nodes.js';
 import type { NodeGroup } from './nodes.js';
 
-export const VERBS = ['get', 'list', 'watch', 'create', 'update'] as const;
+export const VERBS = ['get', 'list', 'watch', 'create', 'update', 'patch'] as const;
 /** A process reads its token's file once a minute. */
 const REREAD_LIMIT_MS = 75_000;
 /** How long an API server may remember that a token was good. */

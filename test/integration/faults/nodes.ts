@@ -251,7 +251,7 @@ export class NodeGroup {
     const upstream = servers[n % servers.length] ?? cluster.server;
     const proxy = await Proxy.start({ upstream, cert: context.cert, key: context.key });
     const user = await cluster.newUser();
-    await user.grant(['get', 'list', 'watch', 'create', 'update']);
+    await user.grant(['get', 'list', 'watch', 'create', 'update', 'patch']);
     const name = `${options.name}-${'abcdefgh'[n] ?? n}`;
     const tokenFile = join(context.folder, `${name}.token`);
     await writeFile(tokenFile, user.token, { mode: 0o600 });

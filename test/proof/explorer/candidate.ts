@@ -3,6 +3,7 @@
  * real `nextStep`, news is judged by the real `observe`. Nothing is decided here.
  */
 import { advance } from '../../../src/lease/protocol/advance.js';
+import type { Pace } from '../../../src/lease/protocol/contention.js';
 import { isHeld } from '../../../src/lease/protocol/holding.js';
 import { seek } from '../../../src/lease/protocol/seeking.js';
 import { observe, type News, type Sight } from '../../../src/lease/protocol/sight.js';
@@ -20,6 +21,9 @@ import {
   type World,
 } from './world.js';
 
+/** In which an announcement asks for less than a tick. */
+const ROUND_TRIP_MS = 5;
+
 /** More steps than this without waiting, and it never would. */
 const MOST_STEPS = 12;
 
@@ -29,8 +33,7 @@ export function begin(world: World, who: Candidate): void {
   who.isCut = false;
   who.hasVacated = false;
   who.coveredUntil = who.elapsed;
-  const holdOffMs = world.scope.holdOffsMs[who.index]!;
-  who.state = seek(who.sight, instantOf(world, who), holdOffMs);
+  who.state = seek(who.sight, instantOf(world, who), paceOf(world, who));
   if (world.scope.watched) absorb(world, who, { type: 'watch', live: true, gap: false });
   pump(world, who);
 }
@@ -48,8 +51,12 @@ export function learn(world: World, who: Candidate, news: News): void {
     fail(world, 'needless wait', `${who.name} counts anew although the record stands as it stood`);
   }
   who.sight = sight;
-  const holdOffMs = world.scope.holdOffsMs[who.index]!;
-  dispatch(world, who, { type: 'news', sight, holdOffMs });
+  dispatch(world, who, { type: 'news', sight, pace: paceOf(world, who) });
+}
+
+/** Round trips take less than a tick: they are the same for all. */
+function paceOf({ scope }: World, { index }: Candidate): Pace {
+  return { holdOffMs: scope.holdOffsMs[index]!, roundTripMs: ROUND_TRIP_MS };
 }
 
 /** A waiting candidate counts from when it first saw a record: an edit of anything else is no heartbeat. */
@@ -92,6 +99,7 @@ function judge(world: World, who: Candidate, before: State, after: State): void 
     fail(world, 'belief', `${who.name} wins after the belief of its claim has ended`);
   }
   if (after.kind !== 'over') return;
+  judgeAnnouncement(world, who, before);
   if (before.kind !== 'holding') return judgeTrace(world, who, before, after.end.how);
   if (after.end.how !== 'lost' || who.elapsed >= before.heldUntil) return;
   const lease = registerOf(world);
@@ -99,6 +107,18 @@ function judge(world: World, who: Candidate, before: State, after: State): void 
     lease?.uid === before.sight.lease.uid && lease.mark?.nonce === nonceOf(who.index, who.attempt);
   if (after.end.reason === 'expired' || isOurs) {
     fail(world, 'needless loss', `${who.name} gives up a term that no other candidate took`);
+  }
+}
+
+/** One that waits no longer tries to take its announcement away, if it knows of it. */
+function judgeAnnouncement(world: World, who: Candidate, before: State): void {
+  if (before.kind !== 'seeking' && before.kind !== 'vacating') return;
+  if (before.kind === 'vacating' && (before.hasWithdrawn || who.monotonic >= before.giveUpAt))
+    return;
+  const { sight } = who;
+  const own = nonceOf(who.index, who.attempt);
+  if (sight.kind === 'present' && sight.lease.waiting.some(({ id }) => id === own)) {
+    fail(world, 'turns', `${who.name} gives up and leaves its announcement behind`);
   }
 }
 
@@ -152,6 +172,7 @@ function pump(world: World, who: Candidate): void {
 
 /** @returns false when there is nothing left to perform for */
 function perform(world: World, who: Candidate, step: Doing): boolean {
+  judgeTurn(world, who, step);
   absorb(world, who, { type: 'begun', step });
   if (who.state.kind === 'over' || world.violation !== null) return false;
   const isQueued = world.scope.queued && step.do === 'write';
@@ -169,6 +190,32 @@ function perform(world: World, who: Candidate, step: Doing): boolean {
   world.requests.splice(after < 0 ? world.requests.length : after, 0, request);
   if (step.do === 'write' && !isQueued) sent(world, who, step.write.stamp);
   return true;
+}
+
+/** A vacancy is left alone for the one that has announced the longest wait, and its turn is over after one claim. */
+function judgeTurn(world: World, who: Candidate, step: Doing): void {
+  const { state, sight } = who;
+  if (step.do === 'announce' && step.announcement !== null && state.kind === 'seeking') {
+    const isPassedOver = state.waiting.hasChangedHands;
+    const waitedMs = who.monotonic - state.waiting.since;
+    if (isPassedOver && waitedMs >= (world.scope.announceAfterMs ?? Infinity)) return;
+    fail(world, 'turns', `${who.name} announces itself, and was not passed over`);
+  }
+  if (step.do !== 'write' || step.write.intent !== 'claim' || sight.kind !== 'present') return;
+  const { waiting, record } = sight.lease;
+  if (record.holder !== '' || waiting.length === 0) return;
+  const longest = Math.max(...waiting.map(({ waitedMs }) => waitedMs));
+  const turns = waiting.filter(({ waitedMs }) => waitedMs === longest);
+  const own = nonceOf(who.index, who.attempt);
+  const isOwn = turns.some(({ id }) => id === own);
+  const leftAloneMs = Math.min(...turns.map(({ standBackMs }) => standBackMs));
+  if (!isOwn && who.monotonic < sight.firstSeenAt + leftAloneMs) {
+    fail(world, 'turns', `${who.name} claims a vacancy at another's turn`);
+  }
+  const { ended = [] } = step.change;
+  if (!turns.some(({ id }) => ended.includes(id))) {
+    fail(world, 'turns', `${who.name} claims, and leaves an announcement that has had its turn`);
+  }
 }
 
 export function sent(world: World, who: Candidate, stamp: number): void {

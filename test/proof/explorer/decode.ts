@@ -1,7 +1,14 @@
 /** A world read back from its canonical form: all clocks at one origin, versions small and in order. */
-import type { Lease, LeaseRecord, TermMark } from '../../../src/lease/record.js';
+import type {
+  Announcement,
+  Change,
+  Lease,
+  LeaseRecord,
+  TermMark,
+} from '../../../src/lease/record.js';
+import { beginWaiting } from '../../../src/lease/protocol/announcements.js';
 import { nothingSeen, type Sight } from '../../../src/lease/protocol/sight.js';
-import type { State, Write } from '../../../src/lease/protocol/state.js';
+import type { State, Vacating, Waiting, Write } from '../../../src/lease/protocol/state.js';
 import { NOTHING, beliefs, doings, intents, sightKinds, stateKinds, verdicts } from './encode.js';
 import { budgetNames, type Flaw, type Scope } from './scope.js';
 import {
@@ -31,6 +38,8 @@ const CLEARING = [null, 'read', 'delete'] as const;
 /** One written once is like no other; what is always the same may stand there already. */
 const BUMPS = [undefined, 'once.1', 'constant'] as const;
 const proven = ['read', 'create', 'write', 'delete'] as const;
+/** As the candidates measure it. */
+const ROUND_TRIP_MS = 5;
 /** A question is put with what is known now, or with what was known before. */
 const [STALE, FRESH] = [0, 1];
 const NO_CHANGE = {
@@ -41,6 +50,7 @@ const NO_LEASE = leaseOf('u0', 0n, NO_CHANGE.record, null);
 
 export class Decoder {
   readonly #scope: Scope;
+  readonly #announces: boolean;
   readonly #flaw: Flaw | null;
   #words: Int16Array = new Int16Array(0);
   #at = 0;
@@ -49,6 +59,7 @@ export class Decoder {
 
   constructor(scope: Scope, flaw: Flaw | null) {
     this.#scope = scope;
+    this.#announces = scope.announceAfterMs !== null;
     this.#flaw = flaw;
   }
 
@@ -102,7 +113,37 @@ export class Decoder {
   #lease(): void {
     const rank = this.#next();
     const uid = `u${String.fromCharCode(this.#next())}`;
-    this.#leases[rank] = leaseOf(uid, BIG[rank]!, this.#record(), this.#mark());
+    const [record, mark] = [this.#record(), this.#mark()];
+    const waiting = this.#announces ? this.#list(() => this.#announcement()) : [];
+    this.#leases[rank] = leaseOf(uid, BIG[rank]!, record, mark, waiting);
+  }
+
+  #announcement(): Announcement {
+    const id = NONCES[this.#next()]!;
+    const waitedMs = this.#next();
+    return { id, waitedMs, standBackMs: this.#next() };
+  }
+
+  #announcementOr<T>(nothing: T): Announcement | T {
+    return this.#next() === 1 ? this.#announcement() : nothing;
+  }
+
+  #waiting(): Waiting {
+    if (!this.#announces) return beginWaiting(ORIGIN_MS);
+    const [since, announceAt] = [ORIGIN_MS + this.#next(), this.#due() ?? 0];
+    const first = this.#nextOr(null);
+    const firstTerm = first === null ? null : NONCES[first]!;
+    return { since, announceAt, firstTerm, ...waitingFlags(this.#next()) };
+  }
+
+  #clearing(): Pick<Vacating, 'waiting' | 'hasWithdrawn'> {
+    const waiting = beginWaiting(ORIGIN_MS);
+    if (!this.#announces) return { waiting, hasWithdrawn: false };
+    const flags = this.#next();
+    return {
+      waiting: { ...waiting, ...waitingFlags(flags >> 1) },
+      hasWithdrawn: flags % 2 === 1,
+    };
   }
 
   #record(): LeaseRecord {
@@ -175,7 +216,8 @@ export class Decoder {
           retryAt,
           watched: flags % 2 === 1,
           asking: ASKING[flags >> 1]!,
-          holdOffMs: this.#next(),
+          pace: { holdOffMs: this.#next(), roundTripMs: ROUND_TRIP_MS },
+          waiting: this.#waiting(),
           // Of no consequence for one that waits for as long as it takes and is refused nothing for good.
           looked: true,
           proven,
@@ -201,7 +243,8 @@ export class Decoder {
         const asking = CLEARING[this.#next()]!;
         const unmarked = this.#versionOr(null);
         const ends = { readAt, retryAt, giveUpAt, wasHeld, confirmed, unmarked };
-        return { kind: 'vacating', sight, asking, ...ends, ...this.#book() };
+        const clearing = this.#clearing();
+        return { kind: 'vacating', sight, asking, ...ends, ...clearing, ...this.#book() };
       }
     }
   }
@@ -259,13 +302,23 @@ export class Decoder {
     if (what === 'read') return [{ do: 'read', why: 'doubt' }, ORIGIN_MS];
     const base = what === 'create' ? NO_LEASE : this.#base();
     if (what === 'delete') return [{ do: 'delete', base }, ORIGIN_MS];
+    if (what === 'announce') {
+      return [{ do: 'announce', base, announcement: this.#announcementOr(null) }, ORIGIN_MS];
+    }
     const record = this.#record();
     const mark = this.#mark();
     if (write === null) return [{ do: 'create', change: { record, mark } }, ORIGIN_MS];
     const bump = BUMPS[this.#next()];
-    const change = { record, mark, ...(bump === undefined ? {} : { bump }) };
+    const change = { record, mark, ...(bump === undefined ? {} : { bump }), ...this.#ending() };
     const full = { ...write, base: base.version!, sentAt: null, awaited: true };
     return [{ do: 'write', write: full, base, change }, this.#due()];
+  }
+
+  #ending(): Pick<Change, 'announcement' | 'ended'> {
+    if (!this.#announces) return {};
+    const announcement = this.#announcementOr(undefined);
+    const ended = this.#list(() => NONCES[this.#next()]!);
+    return { ...(announcement === undefined ? {} : { announcement }), ended };
   }
 
   #base(): Lease {
@@ -281,6 +334,16 @@ export class Decoder {
   }
 }
 
+function waitingFlags(
+  flags: number,
+): Pick<Waiting, 'hasChangedHands' | 'isAnnouncing' | 'mayPatch'> {
+  return {
+    hasChangedHands: (flags & 1) > 0,
+    isAnnouncing: (flags & 2) > 0,
+    mayPatch: (flags & 4) > 0,
+  };
+}
+
 function answered(what: Doing['do'], write: Pick<Write, 'intent' | 'stamp'> | null): Doing {
   switch (what) {
     case 'read':
@@ -289,6 +352,8 @@ function answered(what: Doing['do'], write: Pick<Write, 'intent' | 'stamp'> | nu
       return { do: 'create', change: NO_CHANGE };
     case 'delete':
       return { do: 'delete', base: NO_LEASE };
+    case 'announce':
+      return { do: 'announce', base: NO_LEASE, announcement: null };
     case 'write': {
       const full = { ...write!, base: 0n, sentAt: null, awaited: true };
       return { do: 'write', write: full, base: NO_LEASE, change: NO_CHANGE };

@@ -2,9 +2,9 @@
  * The canonical form of a world, as small integers: times relative to their clocks and clipped where nothing
  * asks further, versions by rank, stamps relative. Two worlds with one form have one future.
  */
-import type { Lease } from '../../../src/lease/record.js';
+import type { Announcement, Change, Lease } from '../../../src/lease/record.js';
 import type { Live } from '../../../src/lease/protocol/writes.js';
-import type { Write } from '../../../src/lease/protocol/state.js';
+import type { Waiting, Write } from '../../../src/lease/protocol/state.js';
 import { Ranks, Stamps, Versions } from './renaming.js';
 import { budgetNames, type Scope } from './scope.js';
 import type { Candidate, Request, World } from './world.js';
@@ -12,9 +12,9 @@ import type { Candidate, Request, World } from './world.js';
 /** Stands for `null` and for what is without end. */
 export const NOTHING = -32_768;
 
-export const intents = ['claim', 'renew', 'vacate', 'bump'] as const;
-export const doings = ['read', 'create', 'delete', 'write'] as const;
-export const verdicts = ['ok', 'conflict', 'unknown'] as const;
+export const intents = ['claim', 'renew', 'vacate', 'bump', 'announce'] as const;
+export const doings = ['read', 'create', 'delete', 'write', 'announce'] as const;
+export const verdicts = ['ok', 'conflict', 'unknown', 'refused'] as const;
 export const beliefs = ['none', 'present', 'past'] as const;
 export const stateKinds = ['seeking', 'holding', 'vacating', 'over'] as const;
 export const sightKinds = ['unknown', 'absent', 'present'] as const;
@@ -30,8 +30,11 @@ export class Encoder {
   /** A claim adds one to what it replaces, without end: only whether two records agree in it matters. */
   readonly #transitions = new Ranks();
   readonly #horizonMs: number;
+  /** Where no candidate announces itself, the form says nothing of announcements. */
+  readonly #announces: boolean;
 
   constructor(scope: Scope) {
+    this.#announces = scope.announceAfterMs !== null;
     const longest = Math.max(...scope.durationsMs, 2_000);
     // What is longer ago was long enough ago for every wait there is.
     this.#horizonMs = -(longest + Math.max(...scope.holdOffsMs));
@@ -115,10 +118,20 @@ export class Encoder {
     this.words[at] = count;
   }
 
-  #lease({ uid, record, mark }: Lease): void {
+  #lease({ uid, record, mark, waiting }: Lease): void {
     this.#put(uid.charCodeAt(1));
     this.#record(record);
     this.#mark(mark);
+    if (!this.#announces) return;
+    const inOrder = [...waiting].sort((a, b) => (a.id < b.id ? -1 : 1));
+    this.#put(inOrder.length);
+    for (const one of inOrder) this.#announcement(one);
+  }
+
+  #announcement({ id, waitedMs, standBackMs }: Announcement): void {
+    this.#put(nonceCode(id));
+    this.#put(waitedMs);
+    this.#put(standBackMs);
   }
 
   #record(record: Lease['record']): void {
@@ -169,7 +182,8 @@ export class Encoder {
         this.#put(
           (state.watched ? 1 : 0) + (state.asking === null ? 0 : state.asking === 'read' ? 2 : 4),
         );
-        this.#put(state.holdOffMs);
+        this.#put(state.pace.holdOffMs);
+        if (this.#announces) this.#waiting(state.waiting, monotonic);
         break;
       case 'holding':
         this.#due(state.readAt, elapsed);
@@ -185,11 +199,20 @@ export class Encoder {
         this.#put((state.wasHeld ? 1 : 0) + (state.confirmed ? 2 : 0));
         this.#put(state.asking === null ? 0 : state.asking === 'read' ? 1 : 2);
         this.#put(state.unmarked === null ? NOTHING : this.#versions.of(state.unmarked));
+        if (this.#announces) this.#put(flagsOf(state.waiting) * 2 + (state.hasWithdrawn ? 1 : 0));
         break;
     }
     this.#put(this.#stamps.last(state.lastStamp));
     this.#put(state.writes.length);
     for (const write of state.writes) this.#write(write, elapsed);
+  }
+
+  #waiting(waiting: Waiting, now: number): void {
+    // Not clipped: it is what announcements are compared by. The scopes that have them are short.
+    this.#put(waiting.since - now);
+    this.#due(waiting.announceAt, now);
+    this.#put(waiting.firstTerm === null ? NOTHING : nonceCode(waiting.firstTerm));
+    this.#put(flagsOf(waiting));
   }
 
   #write({ intent, base, stamp, sentAt, awaited }: Write, elapsed: number): void {
@@ -207,7 +230,7 @@ export class Encoder {
   #request(world: World, request: Request): void {
     const { by, attempt, step, isMute, answer } = request;
     const who = world.candidates[by]!;
-    const isAsked = step.do === 'read' || step.do === 'delete';
+    const isAsked = step.do === 'read' || step.do === 'delete' || step.do === 'announce';
     const isFresh = isAsked && request.asked === who.sight.serial;
     this.#put(by * 16 + attempt);
     this.#put(doings.indexOf(step.do) * 4 + (isMute ? 2 : 0) + (isFresh ? 1 : 0));
@@ -231,13 +254,26 @@ export class Encoder {
       this.#put(this.#versions.of(step.base.version!));
     }
     if (step.do === 'delete') return;
+    if (step.do === 'announce') return this.#announcementOr(step.announcement ?? undefined);
     this.#record(step.change.record);
     this.#mark(step.change.mark);
     if (step.do === 'create') return;
     this.#put(bumpCode(step.change.bump));
+    if (this.#announces) this.#ending(step.change);
     // When the writes of a former attempt were sent does not matter any more.
     if (sentAt === null) this.#put(NOTHING);
     else this.#put(attempt === who.attempt ? Math.max(sentAt - who.elapsed, this.#horizonMs) : 0);
+  }
+
+  #ending({ announcement, ended = [] }: Change): void {
+    this.#announcementOr(announcement);
+    this.#put(ended.length);
+    for (const id of [...ended].sort()) this.#put(nonceCode(id));
+  }
+
+  #announcementOr(announcement: Announcement | undefined): void {
+    this.#put(announcement === undefined ? 0 : 1);
+    if (announcement !== undefined) this.#announcement(announcement);
   }
 
   #rival({ time }: World, rival: NonNullable<World['rival']>): void {
@@ -246,6 +282,10 @@ export class Encoder {
     this.#put(Math.max(rival.believesUntil - time, 0));
     this.#put(rival.isCut ? 1 : 0);
   }
+}
+
+function flagsOf({ hasChangedHands, isAnnouncing, mayPatch }: Waiting): number {
+  return (hasChangedHands ? 1 : 0) + (isAnnouncing ? 2 : 0) + (mayPatch ? 4 : 0);
 }
 
 function nonceCode(nonce: string): number {

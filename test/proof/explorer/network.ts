@@ -13,6 +13,7 @@ const error = new ApiUnreachableError('refused', 'https://server');
 export function isAwaited(world: World, { by, attempt, step, isMute }: Request): boolean {
   const { state, attempt: current } = world.candidates[by]!;
   if (attempt !== current || isMute || state.kind === 'over') return false;
+  if (step.do === 'announce') return state.kind !== 'holding' && state.waiting.isAnnouncing;
   if (step.do !== 'write') return state.asking === step.do;
   return state.writes.some(({ stamp, awaited }) => stamp === step.write.stamp && awaited);
 }
@@ -43,8 +44,9 @@ export function answer(world: World, index: number): void {
 }
 
 function howItEnded(world: World, { by, attempt, step, answer }: Request): Verdict {
-  const { verdict, lease } = answer!;
-  if (step.do !== 'write' || verdict !== 'ok' || lease == null) return { kind: verdict } as Verdict;
+  const { verdict: kind, lease } = answer!;
+  if (kind === 'refused') return { kind, error, transient: false };
+  if (step.do !== 'write' || kind !== 'ok' || lease == null) return { kind } as Verdict;
   return verdictOf(step.write, lease, termsOf(world, by, attempt));
 }
 
@@ -110,6 +112,7 @@ function isFutile(world: World, request: Request): boolean {
   if (answer !== null) return !isHeardOf(request, who) || isOldHat(who, request);
   if (isHeardOf(request, who) && who.state.kind !== 'over') return false;
   if (step.do === 'create' || world.flaw !== null) return false;
+  if (step.do === 'announce') return world.entries[0]!.lease?.uid !== step.base.uid;
   return !mayReplace(world, step.base);
 }
 

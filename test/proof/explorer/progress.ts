@@ -17,11 +17,13 @@ const ATTEMPT_MS = 2 * TICK_MS;
 /** So many things may happen in one moment before it counts as a loop. */
 const MOST_AT_ONCE = 100;
 
-export function limitMs({ scope }: World): number {
+export function limitMs({ scope, entries }: World): number {
   const duration = Math.max(...scope.durationsMs);
   // The slowest clock counts them.
   const stretch = TICK_MS / Math.min(...scope.ratesMs);
-  return (duration + Math.max(duration, LONGEST_POLL_MS)) * stretch + ATTEMPT_MS;
+  // Each announcement of a waiter that is gone has its turn once.
+  const turnsMs = (entries[0]!.lease?.waiting.length ?? 0) * TICK_MS;
+  return (duration + Math.max(duration, LONGEST_POLL_MS)) * stretch + ATTEMPT_MS + turnsMs;
 }
 
 export function tryProgress(from: World): { violation: Violation | null; tookMs: number } {

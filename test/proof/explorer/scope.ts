@@ -57,6 +57,10 @@ export interface Scope {
   /** How many versions, the newest included, may still be heard of by watch, in any order and repeatedly. */
   readonly heard: number;
   readonly rival: boolean;
+  /** How long candidates wait before they announce themselves; `null`: they never do. */
+  readonly announceAfterMs: number | null;
+  /** Announcements are refused as merge patches: they are compare-and-swaps. */
+  readonly patchIsRefused: boolean;
   readonly budgets: Readonly<Partial<Record<Budget, number>>>;
   /** Progress is tried from one state in so many; 0 from none. */
   readonly progressOneIn: number;

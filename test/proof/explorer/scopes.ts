@@ -21,6 +21,8 @@ const base: Omit<Scope, 'name' | 'what'> = {
   queued: false,
   heard: 1,
   rival: false,
+  announceAfterMs: null,
+  patchIsRefused: false,
   budgets: {},
   progressOneIn: 64,
 };
@@ -31,6 +33,13 @@ function scope(name: string, what: string, over: Partial<Scope>): Scope {
 
 /** Two-tick durations: the least in which a renewal can come between a claim and its end. */
 const short: Partial<Scope> = { durationsMs: [2_000, 2_000] };
+
+/** One candidate comes again and again, the other waits: it announces itself as soon as it has seen that. */
+const passedOver: Partial<Scope> = {
+  ...short,
+  attempts: [3, 1],
+  announceAfterMs: 0,
+};
 
 /** Small enough that every test run exhausts them. */
 export const standing: readonly Scope[] = [
@@ -116,6 +125,10 @@ export const standing: readonly Scope[] = [
     durationsMs: [3_000, 2_000],
     evicts: true,
     progressOneIn: 0,
+  }),
+  scope('announced', 'a waiter that is passed over announces itself, and others stand back', {
+    ...passedOver,
+    budgets: { stops: 2, ticks: 1 },
   }),
   scope('mixed-durations', 'candidates of different durations', { durationsMs: [2_000, 4_000] }),
 ];
@@ -222,6 +235,28 @@ export const larger: readonly Scope[] = [
     attempts: [2, 1],
     holdOffsMs: [0, 1_000],
     budgets: { stops: 1 },
+  }),
+  scope('announced-later', 'a waiter that announces itself a second later, and two seconds pass', {
+    ...passedOver,
+    announceAfterMs: 1_000,
+    budgets: { stops: 2, ticks: 2 },
+  }),
+  scope('announced-in-vain', 'the same at once, while a request may get lost', {
+    ...passedOver,
+    budgets: { stops: 2, ticks: 1, timeouts: 1 },
+  }),
+  scope('announced-by-cas', 'a waiter that announces itself where patches are refused', {
+    ...passedOver,
+    patchIsRefused: true,
+    budgets: { stops: 2, ticks: 1 },
+  }),
+  scope('announced-by-two', 'two waiters announce themselves', {
+    ...passedOver,
+    attempts: [3, 1, 1],
+    durationsMs: [2_000, 2_000, 2_000],
+    ratesMs: [1_000, 1_000, 1_000],
+    holdOffsMs: [0, 0, 0],
+    budgets: { stops: 2, ticks: 1 },
   }),
   scope('three-candidates', 'three of them', {
     attempts: [1, 1, 1],

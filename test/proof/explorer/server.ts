@@ -3,6 +3,7 @@
  * version alone, identical bytes skipped (200 with the old version). Whatever lands is judged here.
  */
 import type { Change, Lease } from '../../../src/lease/record.js';
+import { waitingAfter } from '../../../tools/harness/protocol/fixtures.js';
 import { cut } from './outsider.js';
 import {
   NAMES,
@@ -17,6 +18,7 @@ import {
 } from './world.js';
 
 type WriteStep = Extract<Doing, { do: 'write' }>;
+type AnnounceStep = Extract<Doing, { do: 'announce' }>;
 
 /** The server takes up a request: what it answers, and what the register becomes by it. */
 export function perform(world: World, request: Request): Answer {
@@ -37,10 +39,30 @@ export function perform(world: World, request: Request): Answer {
         fail(world, 'release', 'a delete of ours removes a held lease');
       remove(world);
       return { verdict: 'ok', lease: null };
+    case 'announce':
+      return announce(world, request, step);
     case 'write':
       if (!mayReplace(world, step.base)) return { verdict: 'conflict', lease: undefined };
       return { verdict: 'ok', lease: replace(world, request, step) };
   }
+}
+
+/** A merge patch names the uid, and no version. */
+function announce(world: World, request: Request, step: AnnounceStep): Answer {
+  const lease = registerOf(world);
+  if (lease === null) return { verdict: 'ok', lease: null };
+  if (world.scope.patchIsRefused) return { verdict: 'refused', lease: undefined };
+  if (lease.uid !== step.base.uid) return { verdict: 'conflict', lease: undefined };
+  const { announcement } = step;
+  const ended = [nonceOf(request.by, request.attempt)];
+  const waiting = waitingAfter(lease, announcement === null ? { ended } : { announcement });
+  if (announcement === null && waiting.length === lease.waiting.length) {
+    return { verdict: 'ok', lease };
+  }
+  world.version += 1n;
+  const next = { ...lease, version: world.version, waiting };
+  put(world, next);
+  return { verdict: 'ok', lease: next };
 }
 
 /** Whether a write onto this base can land as the register stands; if not now, then never. */
@@ -78,9 +100,10 @@ function replace(world: World, request: Request, step: WriteStep): Lease {
   const { change } = step;
   const record = { ...change.record, acquireTime: null };
   const mark = world.scope.strips ? null : change.mark;
-  const next = leaseOf(before.uid, world.version + 1n, record, mark);
+  const waiting = waitingAfter(before, change);
+  const next = leaseOf(before.uid, world.version + 1n, record, mark, waiting);
   const isSame = next.fingerprint === before.fingerprint && isSameMark(next, before);
-  if (isSame && !isUnique(change.bump)) {
+  if (isSame && !isUnique(change.bump) && step.write.intent !== 'announce') {
     fail(world, 'no wasted write', `a ${step.write.intent} is no write at all: nothing differs`);
     return before;
   }
@@ -119,10 +142,11 @@ function judge(world: World, request: Request, { write, change }: WriteStep, bef
       if (!isOwn) fail(world, 'release', `a release of ${sender.name} lands on another's record`);
       if (sender.attempt === request.attempt) sender.hasVacated = true;
       return;
+    case 'announce':
     case 'bump': {
       const { fingerprint } = leaseOf('', 0n, change.record, null);
       if (fingerprint !== before?.fingerprint || change.mark?.nonce !== before.mark?.nonce) {
-        fail(world, 'release', `a bump of ${sender.name} changes another's record`);
+        fail(world, 'release', `a ${write.intent} of ${sender.name} changes another's record`);
       }
       return;
     }

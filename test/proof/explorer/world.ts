@@ -5,7 +5,7 @@
 import type { Instant } from '../../../src/lease/clock.js';
 import type { State, Step, Terms, Verdict } from '../../../src/lease/protocol/state.js';
 import { nothingSeen, type Sight } from '../../../src/lease/protocol/sight.js';
-import type { Lease, LeaseRecord, TermMark } from '../../../src/lease/record.js';
+import type { Announcement, Lease, LeaseRecord, TermMark } from '../../../src/lease/record.js';
 import { budgetNames, budgetOf, type Budget, type Flaw, type Scope } from './scope.js';
 
 export type Doing = Exclude<Step, { do: 'wait' | 'end' | 'fail' | 'yield' }>;
@@ -170,6 +170,8 @@ function makeTerms(scope: Scope, index: number, attempt: number): Terms {
     deleteOnRelease: scope.deleteOnRelease,
     aim: 'hold',
     ...(scope.evicts && index === 1 ? { evicts: { holder: NAMES[0]! } } : {}),
+    announcementId: nonceOf(index, attempt),
+    announceAfterMs: scope.announceAfterMs,
   };
 }
 
@@ -202,6 +204,7 @@ export function leaseOf(
   version: bigint,
   record: LeaseRecord,
   mark: TermMark | null,
+  waiting: readonly Announcement[] = [],
 ): Lease {
   return {
     key,
@@ -211,6 +214,9 @@ export function leaseOf(
     mark: record.holder === '' ? null : mark,
     strategy: null,
     fingerprint: fingerprintOf(record),
+    waiting,
+    // Nothing here asks for it: it is for warnings.
+    content: '',
     idleMs: null,
     raw: null,
   };

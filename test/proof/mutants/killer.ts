@@ -13,17 +13,22 @@ export interface Verdict {
 const proof = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const LOADERS = [fileURLToPath(new URL('../../../tools/loader.js', import.meta.url))];
 const PLANT = proof('mutants/plant.js');
+/** Longer than any of them may wait for its turn. */
+const MIX = ['--lasts', '12000', '--seeds', '1'];
 /** The longest that a search may take: one that is not caught in a loop is through in seconds. */
 const LIMIT_MS = 180_000;
 
 export function nameOf(killer: Killer): string {
-  return 'scope' in killer ? `explorer, ${killer.scope}` : `simulation, seeds from ${killer.from}`;
+  if ('scope' in killer) return `explorer, ${killer.scope}`;
+  return 'mix' in killer ? `simulation, ${killer.mix}` : `simulation, seeds from ${killer.from}`;
 }
 
 function commandOf(killer: Killer): string[] {
   if ('scope' in killer) return [proof('explorer/main.ts'), '--json', '--scope', killer.scope];
+  const simulation = [proof('simulation/main.ts'), '--json', '--raw'];
+  if ('mix' in killer) return [...simulation, '--mix', killer.mix, ...MIX];
   const seeds = ['--from', `${killer.from}`, '--seeds', `${killer.seeds}`];
-  return [proof('simulation/main.ts'), '--json', '--raw', ...seeds];
+  return [...simulation, ...seeds];
 }
 
 /** Runs the killer in a process of its own, in which the mutant is planted. Rejects when that fails by itself. */

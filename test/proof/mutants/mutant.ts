@@ -15,5 +15,8 @@ export interface Mutant {
   readonly killer: Killer;
 }
 
-/** What must notice: the explorer in this scope, or the simulation of the whole library with these seeds. */
-export type Killer = { readonly scope: string } | { readonly seeds: number; readonly from: number };
+/** What must notice: the explorer in this scope, or the simulation of the whole library, by seeds or in a mix of loopers. */
+export type Killer =
+  | { readonly scope: string }
+  | { readonly seeds: number; readonly from: number }
+  | { readonly mix: string };

@@ -284,26 +284,18 @@ const release: readonly Mutant[] = [
     'delete-unchecked',
     'a release deletes the lease although another candidate holds it by then',
     'abort-deleting',
-    [
-      'vacating',
-      "state.confirmed && terms.deleteOnRelease && sight.lease.record.holder === ''",
-      'state.confirmed && terms.deleteOnRelease',
-    ],
+    ['vacating', 'deleteOnRelease && isVacant(record) &&', 'deleteOnRelease &&'],
   ),
   explored(
     'called-off-in-doubt',
     'an acquisition that is called off does not wait for its claim',
     'abort',
-    [
-      'seeking',
-      "if (writes.length === 0 && !isOurs) return { kind: 'over', end: { how: 'withdrawn' } };",
-      "return { kind: 'over', end: { how: 'withdrawn' } };",
-    ],
+    ['seeking', 'if (writes.length === 0 && !isOurs && !mayStand) {', 'if (writes.length >= 0) {'],
   ),
   explored('bump-constant', 'the write that moves the version is always the same', 'abort', [
     'step',
-    'bump: `${terms.nonce}.${stamp}`',
-    'bump: terms.nonce',
+    'const bump = `${terms.nonce}.${stamp}`;',
+    'const bump = terms.nonce;',
   ]),
   explored('bump-vacates', 'the write that moves the version empties the record', 'abort', [
     'step',
@@ -312,4 +304,36 @@ const release: readonly Mutant[] = [
   ]),
 ];
 
-export const protocol: readonly Mutant[] = [...belief, ...loss, ...waiting, ...writing, ...release];
+const turns: readonly Mutant[] = [
+  explored('stands-back-never', 'a vacancy is claimed whoever has announced itself', 'announced', [
+    'announcements',
+    'turn.standBackMs + holdOffMs',
+    'holdOffMs',
+  ]),
+  explored(
+    'announces-always',
+    'a waiter announces itself although the lease has not changed hands',
+    'announced',
+    ['announcements', 'waiting.hasChangedHands && !waiting.isAnnouncing', '!waiting.isAnnouncing'],
+  ),
+  explored('turn-kept', 'a claim leaves the announcement that had its turn', 'announced', [
+    'announcements',
+    'id === announcementId || id === turn',
+    'id === announcementId',
+  ]),
+  explored(
+    'announcement-left',
+    'a waiter that gives up leaves its announcement behind',
+    'announced',
+    ['seeking', 'waiting.isAnnouncing || isAnnouncedIn(sight, terms)', 'waiting.isAnnouncing'],
+  ),
+];
+
+export const protocol: readonly Mutant[] = [
+  ...belief,
+  ...loss,
+  ...waiting,
+  ...writing,
+  ...release,
+  ...turns,
+];

@@ -16,7 +16,37 @@ function simulated(
   return { name, what, file: `${file}.ts`, find, replace, killer: { from, seeds: MOST_SEEDS } };
 }
 
+function mixed(
+  name: string,
+  what: string,
+  mix: string,
+  [file, find, replace]: readonly [file: string, find: string, replace: string],
+): Mutant {
+  return { name, what, file: `${file}.ts`, find, replace, killer: { mix } };
+}
+
+const turns: readonly Mutant[] = [
+  mixed('announces-never', 'a waiter that is passed over only goes on trying', 'away-30', [
+    'attempt',
+    "announceAfterMs: aim === 'hold' && evicts === undefined ? ANNOUNCE_AFTER_MS : null,",
+    'announceAfterMs: null,',
+  ]),
+  mixed(
+    'announced-and-asleep',
+    'a waiter without a watch that has announced itself looks no more often than before',
+    'polling',
+    ['lease/protocol/step', '? ANNOUNCED_POLL_MS : POLL_MS', '? POLL_MS : POLL_MS'],
+  ),
+  simulated(
+    'no-field-manager',
+    'a write that does not set renewTime counts for the API server as one of its manager',
+    1,
+    ['lease/kube/store', "'?fieldManager=metaparticle-sync-note'", "'?'"],
+  ),
+];
+
 export const whole: readonly Mutant[] = [
+  ...turns,
   simulated(
     'takeover-by-elapsed-clock',
     'a waiting candidate counts on two clocks, one of which stands still in suspension',

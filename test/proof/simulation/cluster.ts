@@ -25,6 +25,8 @@ export interface Outcome {
   readonly events: number;
   readonly virtualMs: number;
   readonly counts: ReadonlyMap<string, number>;
+  /** The longest that each process waited for its turn. */
+  readonly waits: ReadonlyMap<string, number>;
   readonly overlaps: number;
 }
 
@@ -36,7 +38,7 @@ export interface RunOptions {
 }
 
 /** More events than this mean an endless loop. */
-const MOST_EVENTS = 400_000;
+const MOST_EVENTS = 2_000_000;
 const CLOSES_MS = 8_000;
 const POLL_AND_ATTEMPT_MS = 5_250 + 1_000;
 
@@ -62,6 +64,7 @@ class Cluster implements Context {
   readonly #won = new Set<string>();
   readonly #trace: string[] = [];
   readonly #counts = new Map<string, number>();
+  readonly #waits = new Map<string, number>();
   #violation: Violation | null = null;
   #current: SimulatedNode | null = null;
   #incarnations = 0;
@@ -107,6 +110,7 @@ class Cluster implements Context {
     return {
       ...{ violation: this.#violation, trace: this.#trace, hash: this.#hash >>> 0, overlaps },
       ...{ events: this.#events, virtualMs: this.schedule.now, counts: this.#counts },
+      waits: this.#waits,
     };
   }
 
@@ -129,6 +133,12 @@ class Cluster implements Context {
   count(what: string): void {
     this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
   }
+
+  readonly waited = (process: string, ms: number, longestMs: number): void => {
+    this.#waits.set(process, Math.max(this.#waits.get(process) ?? 0, ms));
+    if (ms <= longestMs) return;
+    this.violate('turns', `${process} waited for its turn for ${ms.toFixed(0)} ms`);
+  };
 
   async #live(): Promise<void> {
     const { processes, items, lastsMs, seed } = this.plan;
@@ -187,6 +197,7 @@ class Cluster implements Context {
     switch (act.kind) {
       case 'lock':
       case 'election':
+      case 'loop':
       case 'step-down': {
         const service = this.#services.get(act.process);
         service?.node.receive(() => service.do(act));

@@ -15,6 +15,8 @@ export interface Context {
   log(line: string): void;
   violate: Violate;
   count(what: string): void;
+  /** A process of this name got its turn, or gave up waiting for it. */
+  readonly waited: (process: string, ms: number, longestMs: number) => void;
 }
 
 /** A write to what the lock protects. It usually arrives within milliseconds, sometimes within seconds. */

@@ -42,7 +42,7 @@ export class Delivery implements Responder {
     if (met?.fault === 'lost') return;
     if (met?.fault === 'reset')
       return breakConnection(this.#node, this.#target, this.#surroundings);
-    schedule.in(latency(prng, met?.fault === 'delayed' ? met.ms : 0), () =>
+    schedule.in(latency(prng, met?.fault === 'delayed' ? met.ms : 0, this.#node), () =>
       this.#node.receive(() => {
         if (!this.#target.isGone) this.#target.answer(code, headers, body);
       }),
@@ -113,7 +113,8 @@ export class Delivery implements Responder {
   /** On one connection nothing overtakes what was sent before. */
   #inOrder(act: () => void): void {
     const { schedule, prng } = this.#surroundings;
-    this.#arrivesAt = Math.max(this.#arrivesAt, schedule.now + 0.3 + prng.next() * 4);
+    const ms = 0.3 + prng.next() * 4 + wayOf(prng, this.#node);
+    this.#arrivesAt = Math.max(this.#arrivesAt, schedule.now + ms);
     schedule.at(this.#arrivesAt, () => this.#node.receive(act));
   }
 }
@@ -124,13 +125,18 @@ export function breakConnection(
   target: MemoryResponder,
   { schedule, prng }: Pick<Surroundings, 'schedule' | 'prng'>,
 ): void {
-  schedule.in(CONNECT_MS + latency(prng, 0), () => node.receive(() => target.reset()));
+  schedule.in(CONNECT_MS + latency(prng, 0, node), () => node.receive(() => target.reset()));
 }
 
 export const CONNECT_MS = 1;
 
 /** Usually a few milliseconds. */
-export function latency(prng: Prng, extraMs: number): number {
+export function latency(prng: Prng, extraMs: number, node: SimulatedNode): number {
   const usual = prng.is(0.95) ? 2 : 20;
-  return 0.3 + prng.next() * usual + prng.next() * extraMs;
+  return 0.3 + prng.next() * usual + prng.next() * extraMs + wayOf(prng, node);
+}
+
+/** Nothing is drawn for those that are near. */
+function wayOf(prng: Prng, { distanceMs }: SimulatedNode): number {
+  return distanceMs === 0 ? 0 : distanceMs * prng.between(0.9, 1.3);
 }

@@ -26,6 +26,7 @@ interface Mark {
 }
 
 const TERM = 'sync.metaparticle.io/term';
+const WAITING = 'sync.metaparticle.io/waiting-';
 
 /** Checks what follows from the committed writes alone, each with its writer. */
 export class InvariantChecker {
@@ -57,6 +58,7 @@ export class InvariantChecker {
 
   note(change: Change): void {
     if (!this.#ours(change.by)) return;
+    this.#checkStamp(change);
     const [before, after] = [markOf(change.before), markOf(change.after)];
     // Giving up a claim moves the version of whatever is stored, and must leave all of it as it is.
     const isMoved = after !== null && after.nonce === before?.nonce && after.stamp === before.stamp;
@@ -65,6 +67,19 @@ export class InvariantChecker {
     if (after !== null && after.nonce !== before?.nonce) this.#acquired(change, after);
     if (holderOf(change.before) !== '' && holderOf(change.after) === '') {
       this.#vacated(change, before);
+    }
+  }
+
+  /** By its own record of who wrote what, the API server shows how long ago a lease was renewed. */
+  #checkStamp({ name, by, before, after }: Change): void {
+    if (after?.spec.renewTime === undefined) return;
+    if (before !== null && announcementsOf(after) > announcementsOf(before)) {
+      this.#count('announcement');
+    }
+    if (before?.metadata.uid !== after.metadata.uid) return;
+    if (before.spec.renewTime !== after.spec.renewTime) return;
+    if (stampOf(before) !== stampOf(after)) {
+      this.#violate('stamp', `${name}: ${by} renewed nothing, and the API server says that it did`);
     }
   }
 
@@ -104,6 +119,17 @@ export class InvariantChecker {
 
 export function holderOf(lease: LeaseObject | null): string {
   return lease?.spec.holderIdentity ?? '';
+}
+
+function announcementsOf(lease: LeaseObject): number {
+  const annotations = Object.keys(lease.metadata.annotations ?? {});
+  return annotations.filter((name) => name.startsWith(WAITING)).length;
+}
+
+/** When the manager of `renewTime` last wrote, by the API server's clock. */
+function stampOf({ metadata }: LeaseObject): string | undefined {
+  const entries = metadata.managedFields ?? [];
+  return entries.find(({ fieldsV1 }) => fieldsV1['f:spec']?.['f:renewTime'] !== undefined)?.time;
 }
 
 /** The term annotation, where it speaks for the record that it stands beside. */

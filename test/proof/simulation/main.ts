@@ -8,6 +8,7 @@
  * - `--replay SEED`: the same run again, with its whole trace, not reduced
  * - `--beyond`: clock rates differ by more than the margin covers. Overlaps are counted, everything else must hold
  * - `--rival KIND`: `client-go`, `wall-clock` or `no-cas` in place of the library
+ * - `--mix NAME`: one of the mixes of `mixes.ts` for 120 s, in place of what the seed would make; `--lasts MS` for others
  * - `--raw`: a violation is not reduced
  * - `--workers N`: how many processes
  * - `--json`: a line of JSON at the end
@@ -18,6 +19,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { inWorkers, type Result } from './workers.js';
+import { mixes } from './mixes.js';
 import { rivalKinds, type PlanOptions } from './plan.js';
 import { replay, search, type Range } from './search.js';
 import { Tally } from './tally.js';
@@ -30,6 +32,8 @@ const { values } = parseArgs({
     replay: { type: 'string' },
     beyond: { type: 'boolean', default: false },
     rival: { type: 'string' },
+    mix: { type: 'string' },
+    lasts: { type: 'string', default: '120000' },
     raw: { type: 'boolean', default: false },
     workers: { type: 'string' },
     share: { type: 'string' },
@@ -96,7 +100,7 @@ function parts({ from, seeds, seconds }: Range, workers: number): string[][] {
   const share = Math.ceil(seeds / workers);
   const firsts = Array.from({ length: workers }, (_, n) => from + n * share);
   const flags = (['beyond', 'raw'] as const).filter((flag) => values[flag]);
-  const kind = [...flags.map((flag) => `--${flag}`), ...rivalArguments()];
+  const kind = [...flags.map((flag) => `--${flag}`), ...rivalArguments(), ...mixArguments()];
   return firsts.map((first) => [
     ...['--from', `${first}`, '--seeds', `${Math.max(0, Math.min(share, from + seeds - first))}`],
     ...['--seconds', `${seconds}`, '--workers', '1', ...kind],
@@ -107,8 +111,17 @@ function rivalArguments(): string[] {
   return values.rival === undefined ? [] : ['--rival', values.rival];
 }
 
+function mixArguments(): string[] {
+  return values.mix === undefined ? [] : ['--mix', values.mix, '--lasts', values.lasts];
+}
+
 function planOptions(): PlanOptions {
-  const { beyond, rival } = values;
+  const { beyond, rival, mix: name } = values;
+  if (name !== undefined) {
+    if (mixes[name] === undefined)
+      throw new RangeError(`--mix: one of ${Object.keys(mixes).join(', ')}`);
+    return { mix: { name, lastsMs: whole('--lasts', values.lasts) } };
+  }
   if (rival === undefined) return { beyond };
   const kind = rivalKinds.find((one) => one === rival);
   if (kind === undefined) throw new RangeError(`--rival: one of ${rivalKinds.join(', ')}`);

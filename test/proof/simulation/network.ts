@@ -180,7 +180,7 @@ export class Network {
       this.#writer = { by: node.id, sentAt };
       void this.#options.server.serve(incoming, new Delivery(node, target, this.#options));
     };
-    const delay = CONNECT_MS + latency(prng, met?.fault === 'delayed' ? met.ms : 0);
+    const delay = CONNECT_MS + latency(prng, met?.fault === 'delayed' ? met.ms : 0, node);
     schedule.in(delay, () => {
       // One arrival is one event, so that what the server stores has one writer.
       if (faults.outage === 'frozen') faults.whenResumed(() => void schedule.in(0, arrive));

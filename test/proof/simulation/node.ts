@@ -2,13 +2,14 @@ import type { Clock, Instant } from '../../../src/lease/clock.js';
 import type { Prng } from '../../../tools/harness/random.js';
 import type { Schedule } from './schedule.js';
 
-/** What makes one process's time differ from another's. */
+/** What makes one process's time differ from another's, and the way of its messages. */
 export interface Timekeeping {
   /** Its own milliseconds per millisecond of the world. */
   readonly rate: number;
   readonly wallAheadMs: number;
   /** How much of all of its suspensions together no clock of it sees. */
   readonly unseenMs: number;
+  readonly distanceMs: number;
 }
 
 type Kind = 'timer' | 'io';
@@ -27,6 +28,7 @@ export class SimulatedNode implements Clock {
   readonly id: string;
   readonly rate: number;
   readonly unseenMs: number;
+  readonly distanceMs: number;
   readonly #schedule: Schedule;
   readonly #prng: Prng;
   readonly #enter: (node: SimulatedNode, act: () => void) => void;
@@ -46,7 +48,7 @@ export class SimulatedNode implements Clock {
   constructor(
     name: string,
     incarnation: number,
-    { rate, wallAheadMs, unseenMs }: Timekeeping,
+    { rate, wallAheadMs, unseenMs, distanceMs }: Timekeeping,
     schedule: Schedule,
     prng: Prng,
     enter: (node: SimulatedNode, act: () => void) => void,
@@ -55,6 +57,7 @@ export class SimulatedNode implements Clock {
     this.id = `${name}.${incarnation}`;
     this.rate = rate;
     this.unseenMs = unseenMs;
+    this.distanceMs = distanceMs;
     this.#wallAheadMs = wallAheadMs;
     this.#schedule = schedule;
     this.#prng = prng;

@@ -1,6 +1,7 @@
 import { Prng } from '../../../tools/harness/random.js';
 import type { Verb } from '../../../src/testing/types.js';
 import type { Ban, Trouble, WatchEnding } from './network.js';
+import { mixOf } from './mixes.js';
 import type { Outage, Window } from './network-faults.js';
 
 export interface Timings {
@@ -22,6 +23,8 @@ export interface ProcessPlan {
   readonly wallAheadMs: number;
   readonly trustServerClock: boolean;
   readonly deleteOnRelease: boolean;
+  /** How much longer its messages take than those of others, one way. */
+  readonly distanceMs: number;
 }
 
 /** What a process of ours is asked to do. */
@@ -34,6 +37,15 @@ export type Work =
       readonly holdMs: number;
       readonly timeoutMs: number | null;
       readonly abortAfterMs: number | null;
+    }
+  /** Takes a lock again and again, until faults stop. */
+  | {
+      readonly kind: 'loop';
+      readonly process: string;
+      readonly lock: string;
+      readonly holdMs: number;
+      /** It gets its turn within this time. */
+      readonly longestWaitMs: number;
     }
   | {
       readonly kind: 'election';
@@ -94,6 +106,8 @@ export interface PlanOptions {
   readonly beyond?: boolean;
   /** What the processes run in place of the library. */
   readonly rival?: RivalKind;
+  /** One of the mixes, and how long it lasts, in place of what the seed would make. */
+  readonly mix?: { readonly name: string; readonly lastsMs: number };
 }
 
 const TIMINGS: readonly Timings[] = [
@@ -103,15 +117,20 @@ const TIMINGS: readonly Timings[] = [
   { leaseDurationMs: 15_000, renewIntervalMs: 2_000, marginMs: 2_000 },
 ];
 
+/** In one run of so many the processes are at different distances, one way. */
+const SPREAD_ONE_IN = 4;
+const DISTANCES_MS = [0, 2, 10, 30];
+
 /** The share of long runs. */
 const LONG = 0.1;
 
 export function planOf(seed: number, options: PlanOptions = {}): Plan {
+  if (options.mix !== undefined) return mixOf(options.mix.name, options.mix.lastsMs, seed);
   const prng = new Prng(seed);
   const timings = prng.pick(TIMINGS);
   const { leaseDurationMs } = timings;
   const lastsMs = lengthOf(prng, timings);
-  const processes = processesOf(prng, timings, options);
+  const processes = processesOf(prng, timings, options, seed);
   const crowd = prng.is(0.04) ? ['c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'] : [];
   const locks = [...(prng.is(0.5) ? ['a'] : ['a', 'b']), ...crowd];
   // API servers whose clocks are a whole duration apart are promised to be borne.
@@ -142,10 +161,12 @@ function processesOf(
   prng: Prng,
   { leaseDurationMs, marginMs }: Timings,
   { beyond = false, rival }: PlanOptions,
+  seed: number,
 ): ProcessPlan[] {
   // The fastest candidate against the slowest holder must not use up the margin.
   const spread = Math.sqrt(leaseDurationMs / (leaseDurationMs - marginMs));
   const widest = beyond ? spread * 1.6 : spread * 0.999;
+  const isSpread = rival === undefined && seed % SPREAD_ONE_IN === 0;
   const isRated = beyond || prng.is(0.5);
   return Array.from({ length: prng.whole(3, 4) }, (_, n) => ({
     name: `p${n}`,
@@ -155,6 +176,7 @@ function processesOf(
     wallAheadMs: prng.is(0.5) ? 0 : prng.between(-60_000, 60_000),
     trustServerClock: prng.is(0.7),
     deleteOnRelease: prng.is(0.15),
+    distanceMs: isSpread ? (DISTANCES_MS[n] ?? 0) : 0,
   }));
 }
 

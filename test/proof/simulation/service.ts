@@ -6,6 +6,7 @@ import type { ProcessPlan, Work } from './plan.js';
 import { guardedWrite, type Context } from './context.js';
 
 type LockWork = Extract<Work, { kind: 'lock' }>;
+type LoopWork = Extract<Work, { kind: 'loop' }>;
 
 export const CALLED_OFF = new Error('called off');
 const FAILED = new Error('the work failed');
@@ -43,6 +44,8 @@ export class Service {
     switch (work.kind) {
       case 'lock':
         return this.#settles(`${work.how} of ${work.lock}`, this.#lock(work));
+      case 'loop':
+        return this.#settles(`loop over ${work.lock}`, this.#loop(work));
       case 'election': {
         const isClosing = (): boolean => this.#isClosing;
         const election = new ElectionWorkload(
@@ -146,6 +149,26 @@ export class Service {
       case 'with':
       case 'with-failing':
         return this.#within(lock, work, signal, options);
+    }
+  }
+
+  /** From one release to the next acquisition it waits for its turn. */
+  async #loop({ lock, holdMs, longestWaitMs }: LoopWork): Promise<void> {
+    const { schedule, waited } = this.#context;
+    const stop = new AbortController();
+    this.#stops.add(stop);
+    const { name } = this.node;
+    for (;;) {
+      const since = schedule.now;
+      const handle = await new Lock(lock, this.#options)
+        .acquire({ signal: stop.signal })
+        .catch(() => null);
+      waited(name, schedule.now - since, longestWaitMs);
+      if (handle === null) return;
+      this.#context.count(`turn of ${name}`);
+      this.#watch(handle, lock);
+      await this.node.sleep(holdMs);
+      await this.#release(handle);
     }
   }
 

@@ -26,7 +26,7 @@ const faults = [
 ];
 
 const outcomes = [
-  ...['acquisition', 'term', 'hand-off', 'takeover'],
+  ...['acquisition', 'term', 'hand-off', 'takeover', 'announcement'],
   ...['loss expired', 'loss released'],
   ...['end aborted', 'end failed', 'end lost', 'end stepped-down'],
   ...['refusal by the signal', 'refusal ERR_ACQUIRE_TIMEOUT', 'refusal ERR_CLOSED'],

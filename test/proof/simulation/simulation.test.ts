@@ -59,6 +59,25 @@ describe('the simulation', () => {
   }, 300_000);
 });
 
+describe('processes that take one lock again and again', () => {
+  // `simulation.verification.test.ts` lets them go on for minutes, in every mix.
+  test.each(['away-30', 'polling', 'distances'])(
+    'all get their turn: %s',
+    async (mix) => {
+      const result = await simulate('--mix', mix, '--lasts', '12000', '--seeds', '1');
+      expect(result.violation?.trace.join('\n')).toBeUndefined();
+      expect(result.counts['announcement']).toBeGreaterThan(0);
+    },
+    300_000,
+  );
+
+  test('stand back for no other process where none has been passed over', async () => {
+    const { counts, waits } = await simulate('--mix', 'alone', '--lasts', '12000', '--seeds', '1');
+    expect(counts['announcement']).toBeUndefined();
+    expect(waits['p0']).toBeLessThan(100);
+  }, 300_000);
+});
+
 describe('electors with other rules, in the same cluster', () => {
   test('one that takes over by the wall clock leads beside another', async () => {
     const { violation } = await simulate('--rival', 'wall-clock', '--seeds', '20');

@@ -9,11 +9,14 @@ export interface Figures {
   /** Of all that happened in all runs, in whatever order they ran. */
   readonly hash: number;
   readonly counts: Readonly<Record<string, number>>;
+  /** The longest that each process waited for its turn, in milliseconds. */
+  readonly waits: Readonly<Record<string, number>>;
 }
 
 /** Adds up what many runs came to. */
 export class Tally {
   readonly #counts: Record<string, number> = {};
+  readonly #waits: Record<string, number> = {};
   #seeds = 0;
   #events = 0;
   #virtualMs = 0;
@@ -24,14 +27,21 @@ export class Tally {
     return {
       ...{ seeds: this.#seeds, events: this.#events, virtualMs: this.#virtualMs },
       ...{ overlaps: this.#overlaps, hash: this.#hash, counts: this.#counts },
+      waits: this.#waits,
     };
   }
 
   add(outcome: Outcome): void {
-    this.merge({ ...outcome, seeds: 1, counts: Object.fromEntries(outcome.counts) });
+    const { counts, waits } = outcome;
+    this.merge({
+      ...outcome,
+      seeds: 1,
+      counts: Object.fromEntries(counts),
+      waits: Object.fromEntries(waits),
+    });
   }
 
-  merge({ seeds, events, virtualMs, overlaps, hash, counts }: Figures): void {
+  merge({ seeds, events, virtualMs, overlaps, hash, counts, waits }: Figures): void {
     this.#seeds += seeds;
     this.#events += events;
     this.#virtualMs += virtualMs;
@@ -39,6 +49,9 @@ export class Tally {
     this.#hash = (this.#hash + hash) >>> 0;
     for (const [what, times] of Object.entries(counts)) {
       this.#counts[what] = (this.#counts[what] ?? 0) + times;
+    }
+    for (const [process, ms] of Object.entries(waits)) {
+      this.#waits[process] = Math.max(this.#waits[process] ?? 0, ms);
     }
   }
 
@@ -51,6 +64,10 @@ export class Tally {
       ...Object.entries(this.#counts)
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([what, times]) => `  ${what.padEnd(34)} ${whole(times).padStart(11)}`),
+      ...Object.entries(this.#waits).map(
+        ([process, ms]) =>
+          `  ${`longest wait of ${process}, ms`.padEnd(34)} ${whole(ms).padStart(11)}`,
+      ),
     ];
   }
 }

@@ -128,6 +128,73 @@ describe('what the protocol has a name for', () => {
   });
 });
 
+describe('an announcement', () => {
+  const id = '0123456789abcdef';
+  const announcement = { id, waitedMs: 2_000, standBackMs: 70 };
+
+  it('is put beside whatever stands there by then, and taken away', async () => {
+    const vacant = await created();
+    api.leases.edit('default', vacant.key.name, ({ metadata }) => {
+      metadata.labels = { edited: 'meanwhile' };
+    });
+    const put = await store.announce(vacant, id, announcement, options());
+    if (put.kind !== 'written') throw new Error(put.kind);
+    expect(put.lease.waiting).toEqual([announcement]);
+    expect(put.lease.version).toBeGreaterThan(vacant.version ?? 0n);
+    expect(api.leases.get('default', vacant.key.name)?.metadata.labels).toEqual({
+      edited: 'meanwhile',
+    });
+    const gone = await store.announce(vacant, id, null, options());
+    if (gone.kind !== 'written') throw new Error(gone.kind);
+    expect(gone.lease.waiting).toEqual([]);
+    expect(gone.lease.content).toBe(put.lease.content);
+  });
+
+  it('goes onto no other lease of the name', async () => {
+    const vacant = await created();
+    api.leases.delete('default', vacant.key.name);
+    expect(await store.announce(vacant, id, announcement, options())).toEqual({ kind: 'missing' });
+    await created(vacant.key);
+    const outcome = await store.announce(vacant, id, announcement, options());
+    expect(outcome).toMatchObject({ kind: 'refused', error: { status: 422 } });
+  });
+
+  it('that is forbidden says so by its verb', async () => {
+    const vacant = await created();
+    api.faults.forbid({ verb: 'patch' });
+    expect(await store.announce(vacant, id, announcement, options())).toMatchObject({
+      ...{ kind: 'refused', transient: false },
+      error: { name: 'ForbiddenError', verb: 'patch' },
+    });
+  });
+
+  it.each([
+    ['a merge patch', (held: Lease) => store.announce(held, id, announcement, options())],
+    [
+      'a compare-and-swap',
+      (held: Lease) =>
+        store.write(held, { record: held.record, mark: held.mark, announcement }, plain, options()),
+    ],
+    [
+      'a bump',
+      (held: Lease) =>
+        store.write(held, { record: held.record, mark: held.mark, bump: 'b' }, plain, options()),
+    ],
+  ])('as %s leaves the time alone at which the API server saw the renewal', async (_what, send) => {
+    const key = newKey();
+    const fresh = change('pod-1', 0);
+    const record = { ...fresh.record, renewTime: api.date.getTime() };
+    await store.create(key, { ...fresh, record }, plain, options());
+    await api.advance(20_000);
+    const before = await store.read(key, options());
+    if (before.kind !== 'found') throw new Error(before.kind);
+    expect(before.lease.idleMs).toBe(20_000);
+    expect(await send(before.lease)).toMatchObject({ kind: 'written' });
+    const after = await store.read(key, options());
+    expect(after.kind === 'found' && after.lease.idleMs).toBe(20_000);
+  });
+});
+
 describe('what is not a matter of the lease', () => {
   /** One of each, at once: each has to wait for its turn when those before it failed. */
   const all = (lease: Lease) =>

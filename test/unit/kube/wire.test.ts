@@ -8,6 +8,7 @@ import { formatMicroTime, parseTime } from '../../../src/lease/kube/time.js';
 import {
   decodeLease,
   decodeVersion,
+  encodeAnnouncement,
   encodeCreation,
   encodeDeletion,
   encodeReplacement,
@@ -51,6 +52,64 @@ function sent(body: unknown): { metadata: JsonObject; spec: JsonObject } & JsonO
 function replaced(base: Lease, change: Change, decoration = plain) {
   return sent(encodeReplacement(base, change, decoration));
 }
+
+describe('announcements', () => {
+  const name = (id: string): string => `sync.metaparticle.io/waiting-${id}`;
+  const id = '0123456789abcdef';
+  const text = '{"waitedMs":2000,"standBackMs":70}';
+
+  it('are read where they parse, and their claims are limited', () => {
+    const annotations = {
+      [name(id)]: text,
+      [name('1123456789abcdef')]: '{"waitedMs":9000,"standBackMs":86400000}',
+      [name('2123456789abcdef')]: '{"waitedMs":9000,"standBackMs":-1}',
+      [name('3123456789abcdef')]: '{"waitedMs":"long","standBackMs":1}',
+      [name('4123456789abcdef')]: '{"waitedMs":1}',
+      [name('5123456789abcdef')]: 'soon',
+      [name('short')]: text,
+      [name('')]: text,
+    };
+    expect(decoded(held, { annotations }).waiting).toEqual([
+      { id, waitedMs: 2_000, standBackMs: 70 },
+      { id: '1123456789abcdef', waitedMs: 9_000, standBackMs: 500 },
+      { id: '2123456789abcdef', waitedMs: 9_000, standBackMs: 0 },
+    ]);
+  });
+
+  it('are no part of the content, as versions and owners of fields are not', () => {
+    const plain = decoded(held).content;
+    const server = { resourceVersion: '43', managedFields: [{ manager: 'x' }] };
+    expect(decoded(held, { ...server, annotations: { [name(id)]: text } }).content).toBe(plain);
+    expect(decoded(held, { labels: { a: 'b' } }).content).not.toBe(plain);
+    expect(decoded(held, { annotations: { note: 'x' } }).content).not.toBe(plain);
+    expect(decoded({ ...held, holderIdentity: 'other' }).content).not.toBe(plain);
+  });
+
+  it('stay where they are, but for those that end, and are written as they are read', () => {
+    const base = decoded(held, {
+      annotations: { [name(id)]: text, [name('1123456789abcdef')]: text, note: 'kept' },
+    });
+    const { record, mark } = base;
+    const announcement = { id: '2123456789abcdef', waitedMs: 3_000, standBackMs: 50 };
+    const body = sent(encodeReplacement(base, { record, mark, ended: [id], announcement }, plain));
+    expect(body.metadata.annotations).toEqual({
+      note: 'kept',
+      [name('1123456789abcdef')]: text,
+      [name('2123456789abcdef')]: '{"waitedMs":3000,"standBackMs":50}',
+    });
+  });
+
+  it('as merge patches name the uid and no version', () => {
+    const base = decoded(held);
+    const put = { id, waitedMs: 2_000, standBackMs: 70 };
+    expect(sent(encodeAnnouncement(base, id, put))).toEqual({
+      metadata: { uid: 'u-1', annotations: { [name(id)]: text } },
+    });
+    expect(sent(encodeAnnouncement(base, id, null))).toEqual({
+      metadata: { uid: 'u-1', annotations: { [name(id)]: null } },
+    });
+  });
+});
 
 describe('times', () => {
   const micros = fc

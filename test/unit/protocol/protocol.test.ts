@@ -16,6 +16,7 @@ import {
   at,
   foreignLease,
   leaseWith,
+  pace,
   terms,
   vacantLease,
 } from '../../../tools/harness/protocol/fixtures.js';
@@ -129,7 +130,7 @@ describe('acquiring', () => {
       { kind: 'present', lease: vacantLease(11n), asked: null },
       0,
     );
-    player.event({ type: 'news', sight, holdOffMs: 40 });
+    player.event({ type: 'news', sight, pace: { ...pace, holdOffMs: 40 } });
     expect(player.step).toEqual({ do: 'wait', ms: 40 });
     player.wait(40);
     expect(player.step).toMatchObject({ do: 'write', write: { intent: 'claim' } });
@@ -347,7 +348,7 @@ describe('holes that a model checker found in naive versions', () => {
     const player = new Player(terms('n1', { aim: 'try' }));
     const known = { kind: 'present', lease: vacantLease(10n), asked: null } as const;
     const sight = observe(player.sight, known, 0);
-    player.event({ type: 'news', sight, holdOffMs: 400 });
+    player.event({ type: 'news', sight, pace: { ...pace, holdOffMs: 400 } });
     expect(player.step).toMatchObject({ do: 'write', write: { intent: 'claim' } });
   });
 
@@ -515,7 +516,7 @@ describe('news', () => {
       asked,
     } as const;
     player.sight = observe(player.sight, answer, player.now);
-    player.event({ type: 'news', sight: player.sight, holdOffMs: 0 });
+    player.event({ type: 'news', sight: player.sight, pace });
     player.event({ type: 'answered', request: 'read', verdict: { kind: 'ok' } });
     expect(player.step).toMatchObject({ do: 'write', write: { intent: 'claim', base: 10n } });
   });
@@ -533,7 +534,7 @@ describe('the transition table', () => {
   const kinds = ['seeking', 'holding', 'vacating', 'over'] as const;
   const events: Record<Event['type'], Event> = {
     begun: { type: 'begun', step: { do: 'read', why: 'first' } },
-    news: { type: 'news', sight: nothingSeen, holdOffMs: 0 },
+    news: { type: 'news', sight: nothingSeen, pace },
     sent: { type: 'sent', stamp: 1 },
     silent: { type: 'silent', stamp: 1 },
     settled: { type: 'settled', stamp: 1, verdict: { kind: 'ok' } },
@@ -546,7 +547,7 @@ describe('the transition table', () => {
 
   function stateOf(kind: State['kind']): State {
     const { player } = holder();
-    if (kind === 'seeking') return seek(nothingSeen, at(0), 0);
+    if (kind === 'seeking') return seek(nothingSeen, at(0), pace);
     if (kind === 'vacating') return player.event({ type: 'stop' }).state;
     return kind === 'over' ? player.wait(13_000).state : player.state;
   }

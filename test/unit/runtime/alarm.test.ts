@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ApiUnreachableError, type SyncWarning } from '@metaparticle/sync';
 import { Alarm } from '../../../src/lease/alarm.js';
+import { beginWaiting } from '../../../src/lease/protocol/announcements.js';
 import type { Present, Sight } from '../../../src/lease/protocol/sight.js';
 import type { Holding, Seeking, State, Terms } from '../../../src/lease/protocol/state.js';
 import { LeaseView } from '../../../src/lease/view.js';
@@ -11,6 +12,7 @@ import {
   foreignLease,
   key,
   leaseWith,
+  pace,
   terms,
 } from '../../../tools/harness/protocol/fixtures.js';
 
@@ -36,15 +38,11 @@ function holdingAt(version: bigint, heldUntil: number): Holding {
 }
 
 function seekingWith(sight: Sight, proven: Seeking['proven'] = []): Seeking {
-  const idle = { writes: [], asking: null, readAt: null, retryAt: 0, holdOffMs: 0 } as const;
-  const rest = {
-    watched: true,
-    looked: true,
-    failure: null,
-    unmarked: null,
-    lastStamp: 0,
-  } as const;
-  return { kind: 'seeking', sight, proven, ...idle, ...rest };
+  const idle = { writes: [], asking: null, readAt: null, retryAt: 0 } as const;
+  const wait = { pace, waiting: beginWaiting(0) };
+  const found = { watched: true, looked: true } as const;
+  const rest = { failure: null, unmarked: null, lastStamp: 0 } as const;
+  return { kind: 'seeking', sight, proven, ...idle, ...wait, ...found, ...rest };
 }
 
 const late = new ApiUnreachableError('no answer', 'https://api');
@@ -88,6 +86,17 @@ describe('FOREIGN_EDIT', () => {
     const { alarm, codes } = scene();
     alarm.look(holdingAt(5n, 13_000), holdingAt(6n, 15_000), at(1_000), undefined);
     alarm.look(holdingAt(6n, 15_000), holdingAt(6n, 15_000), at(1_000), undefined);
+    expect(codes()).toEqual([]);
+  });
+
+  it('not for an announcement of a waiter, by whatever way it comes', () => {
+    const { alarm, codes } = scene();
+    const content = 'as it was';
+    const [before, after] = [5n, 6n].map((version) => {
+      const lease = foreignLease(version, 1, { content });
+      return { ...holdingAt(version, 13_000), sight: seen(version, { lease }) };
+    }) as [Holding, Holding];
+    alarm.look(before, after, at(1_000), undefined);
     expect(codes()).toEqual([]);
   });
 

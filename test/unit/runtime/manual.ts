@@ -1,7 +1,7 @@
 import { Keeper } from '../../../src/lease/keeper.js';
 import type { KeeperHooks } from '../../../src/lease/ports.js';
 import type { Terms } from '../../../src/lease/protocol/state.js';
-import type { Change, Lease } from '../../../src/lease/record.js';
+import type { Announcement, Change, Lease } from '../../../src/lease/record.js';
 import type { SyncWarning } from '../../../src/errors.js';
 import type {
   CreateOutcome,
@@ -26,7 +26,7 @@ export function settled(): Promise<void> {
 
 /** A request that the keeper made and that waits for the test to answer it. */
 export interface Call {
-  readonly verb: 'read' | 'create' | 'write' | 'delete';
+  readonly verb: 'read' | 'create' | 'write' | 'delete' | 'announce';
   readonly base: Lease | null;
   readonly change: Change | null;
   readonly decoration: Decoration | null;
@@ -64,6 +64,15 @@ export class ScriptedStore implements LeaseStore {
     options: RequestOptions,
   ): Promise<WriteOutcome> {
     return this.#ask('write', { base, change, decoration }, options);
+  }
+
+  announce(
+    base: Lease,
+    _id: string,
+    _announcement: Announcement | null,
+    options: RequestOptions,
+  ): Promise<WriteOutcome> {
+    return this.#ask('announce', { base }, options);
   }
 
   delete(base: Lease, options: RequestOptions): Promise<DeleteOutcome> {

@@ -189,7 +189,14 @@ describe('the watch of a lease', () => {
 describe('the hold-off before a claim', () => {
   /** The widest of many draws. */
   function widest(view: LeaseView, identity = 'me'): number {
-    return Math.max(...Array.from({ length: 200 }, () => view.holdOffMs(identity)));
+    return Math.max(...Array.from({ length: 200 }, () => view.paceOf(identity).holdOffMs));
+  }
+
+  /** A claim onto the version, which is vacant, comes too late. */
+  function loseTo(view: LeaseView, name: string, version: bigint): void {
+    view.learn(event(vacantLease(version)));
+    view.lostClaim(vacantLease(version));
+    view.learn(holder(version + 1n, name));
   }
 
   it('is none for a lone waiter, whoever released', () => {
@@ -220,18 +227,18 @@ describe('the hold-off before a claim', () => {
   it('is drawn anew each time', () => {
     const { view } = scene();
     for (const [index, name] of ['a', 'b'].entries()) view.learn(holder(BigInt(index + 1), name));
-    expect(view.holdOffMs('me')).not.toBe(view.holdOffMs('me'));
+    expect(view.paceOf('me')).not.toEqual(view.paceOf('me'));
   });
 
   it('follows a lost race, and the round trips measured', () => {
     const { view } = scene();
     expect(widest(view)).toBe(0);
-    view.lostRace();
+    loseTo(view, 'a', 1n);
     const near = widest(view);
     expect(near).toBeGreaterThan(0);
     for (let count = 0; count < 50; count++) view.measured(200);
     expect(widest(view)).toBeGreaterThan(5 * near);
-    for (let count = 0; count < 50; count++) view.lostRace();
+    for (let count = 1n; count < 50n; count++) loseTo(view, `rival-${count}`, 2n * count);
     // However many rivals it believes in, it goes for a lock that stays free.
     expect(widest(view)).toBeLessThanOrEqual(500);
   });

@@ -5,12 +5,14 @@
 import type { Instant } from '../../../src/lease/clock.js';
 import { isHeld } from '../../../src/lease/protocol/holding.js';
 import {
-  holdOffMs,
-  lostRace,
-  noRivals,
-  sawHolder,
-  type Rivals,
-} from '../../../src/lease/protocol/rivals.js';
+  lostClaim,
+  measured,
+  noContention,
+  paceOf,
+  sawChange,
+  type Contention,
+  type Pace,
+} from '../../../src/lease/protocol/contention.js';
 import { nothingSeen, type News, type Sight } from '../../../src/lease/protocol/sight.js';
 import type { Event, State, Step, Terms, Write } from '../../../src/lease/protocol/state.js';
 import { beliefMs, claimableAt, requestBudget } from '../../../src/lease/protocol/step.js';
@@ -20,7 +22,10 @@ import type { Protocol } from './protocol.js';
 import { NOUNS, seconds, versionOf } from './words.js';
 
 /** A step that is a request. */
-export type RequestStep = Extract<Step, { do: 'read' | 'create' | 'write' | 'delete' }>;
+export type RequestStep = Extract<
+  Step,
+  { do: 'read' | 'create' | 'write' | 'delete' | 'announce' }
+>;
 
 /** How a request ended, as far as its sender can tell. */
 export type Result =
@@ -46,14 +51,16 @@ export interface RequestInFlight {
   settle(result: Result): void;
 }
 
-/** First guess of a round trip, as in the library. */
-const ROUND_TRIP_GUESS_MS = 5;
+type WriteInFlight = Omit<RequestInFlight, 'silent' | 'settle' | 'step'> & {
+  readonly step: Extract<RequestStep, { do: 'write' }>;
+};
 
 const DEEDS = {
   claim: 'claims',
   renew: 'renews',
   vacate: 'releases',
   bump: 'bumps the version',
+  announce: 'announces itself',
 } as const;
 
 export class Candidate {
@@ -64,9 +71,7 @@ export class Candidate {
   #attempt: Terms | null = null;
   #attempts = 0;
   #sight: Sight = nothingSeen;
-  #rivals: Rivals = noRivals;
-  #formerHolder = '';
-  #roundTripMs = ROUND_TRIP_GUESS_MS;
+  #contention: Contention = noContention;
   #hasHeard = false;
   /** The renewal that is neither answered nor silent: the library sends no second one beside it. */
   #renewal: number | null = null;
@@ -86,6 +91,10 @@ export class Candidate {
 
   get name(): string {
     return this.#terms.identity;
+  }
+
+  get announcementId(): string {
+    return this.#terms.announcementId;
   }
 
   get isSuspended(): boolean {
@@ -116,7 +125,7 @@ export class Candidate {
       case 'seeking':
         if (state.writes.some(({ awaited }) => awaited))
           return `${asleep}waits: its claim is under way`;
-        return `${asleep}waits${this.#describeWait(state.holdOffMs)}`;
+        return `${asleep}waits${this.#describeWait(state.pace.holdOffMs)}`;
       case 'holding':
         if (!this.believes) return `${asleep}does not hold any more`;
         return `${asleep}HOLDS with token ${state.token}, until ${seconds(state.heldUntil)}`;
@@ -133,7 +142,7 @@ export class Candidate {
     this.#attempts += 1;
     this.#hasHeard = false;
     this.#attempt = { ...this.#terms, nonce: `${this.name}${this.#attempts}`, aim: 'hold' };
-    this.#state = this.#world.protocol.seek(this.#sight, this.#instant, this.#holdOffMs());
+    this.#state = this.#world.protocol.seek(this.#sight, this.#instant, this.#pace());
     this.#dispatch({ type: 'watch', live: true, gap: false });
   }
 
@@ -218,27 +227,14 @@ export class Candidate {
     this.#sight = this.#world.protocol.observe(before, news, now.monotonic);
     if (this.#sight === before) return;
     told?.(this.#sight);
-    this.#noteHolder(before);
+    this.#contention = sawChange(this.#contention, before, this.#sight);
     this.#hasHeard = true;
-    this.#absorb({ type: 'news', sight: this.#sight, holdOffMs: this.#holdOffMs() });
+    this.#absorb({ type: 'news', sight: this.#sight, pace: this.#pace() });
     this.#pump();
   }
 
-  #holdOffMs(): number {
-    const idle = [this.name, this.#formerHolder];
-    return holdOffMs(this.#rivals, idle, this.#roundTripMs, this.#chance);
-  }
-
-  #noteHolder(before: Sight): void {
-    const former = before.kind === 'present' ? before.lease.record.holder : '';
-    if (this.#sight.kind !== 'present') return;
-    const { record } = this.#sight.lease;
-    if (isVacant(record)) {
-      if (former !== '') this.#formerHolder = former;
-    } else if (record.holder !== former) {
-      this.#formerHolder = '';
-      this.#rivals = sawHolder(this.#rivals, record.holder);
-    }
+  #pace(): Pace {
+    return paceOf(this.#contention, this.name, this.#chance);
   }
 
   #dispatch(event: Event, attempt = this.#attempt): void {
@@ -287,12 +283,11 @@ export class Candidate {
     const { limitMs } = requestBudget(state, this.#instant);
     const asked = this.#sight.serial;
     this.#absorb({ type: 'begun', step });
-    const flight = { by: this, step, limitMs };
-    if (step.do === 'write') this.#sendWrite(flight, step.write);
-    else this.#ask(flight, step.do, asked);
+    if (step.do === 'write') this.#sendWrite({ by: this, step, limitMs }, step.write);
+    else this.#ask({ by: this, step, limitMs }, step.do, asked);
   }
 
-  #sendWrite(flight: Omit<RequestInFlight, 'silent' | 'settle'>, write: Write): void {
+  #sendWrite(flight: WriteInFlight, write: Write): void {
     const { stamp, intent } = write;
     const sentAt = this.#world.now;
     const attempt = this.#attempt;
@@ -311,14 +306,14 @@ export class Candidate {
         over();
         const until = this.#heldUntil;
         if (result.kind === 'ok') {
-          this.#roundTripMs += (this.#world.now - sentAt - this.#roundTripMs) / 8;
+          this.#contention = measured(this.#contention, this.#world.now - sentAt);
           if (result.lease !== null) this.#learn({ ...presentOf(result.lease), asked: null });
           this.#sayHeld(until);
           if (until === this.#heldUntil && result.lease !== null)
             this.#sayLate(write, result.lease);
         }
         if (result.kind === 'conflict' && intent === 'claim' && this.#hasHeard) {
-          this.#rivals = lostRace(this.#rivals);
+          this.#contention = lostClaim(this.#contention, flight.step.base, this.#sight);
         }
         this.#dispatch({ type: 'settled', stamp, verdict: { kind: result.kind } }, attempt);
       },
@@ -327,7 +322,7 @@ export class Candidate {
 
   #ask(
     flight: Omit<RequestInFlight, 'silent' | 'settle'>,
-    request: 'read' | 'create' | 'delete',
+    request: Exclude<RequestStep['do'], 'write'>,
     asked: number,
   ): void {
     const attempt = this.#attempt;
@@ -338,14 +333,15 @@ export class Candidate {
     };
     this.#world.send({
       ...flight,
-      // Only a read is given up so soon: what it may still tell is learnt all the same.
+      // Only a read and an announcement are given up so soon: what it may still tell is learnt all the same.
       silent: () => {
-        if (request === 'read') answered('unknown');
+        if (request === 'read' || request === 'announce') answered('unknown');
       },
       settle: (result) => {
         const until = this.#heldUntil;
         if (result.kind === 'ok') {
-          const serial = request === 'create' ? null : asked;
+          const isWrite = request === 'create' || request === 'announce';
+          const serial = isWrite ? null : asked;
           if (result.lease !== null) this.#learn({ ...presentOf(result.lease), asked: serial });
           else this.#learn({ kind: 'absent', version: null, asked: serial });
         }
@@ -377,6 +373,8 @@ function deed(step: RequestStep): string {
       return 'creates a vacant Lease';
     case 'delete':
       return `deletes version ${step.base.version}`;
+    case 'announce':
+      return step.announcement === null ? 'takes its announcement back' : 'announces itself';
     case 'write': {
       const { intent, base } = step.write;
       return `${DEEDS[intent]}: PUT onto version ${base}`;

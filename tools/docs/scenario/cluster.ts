@@ -3,8 +3,14 @@
  * a scenario has one course of events only; what goes wrong is what the script says.
  */
 import { isVacant, type Change, type Lease } from '../../../src/lease/record.js';
-import { at, leaseWith, terms as termsOf } from '../../harness/protocol/fixtures.js';
-import { Candidate, type RequestInFlight, type Result, type Surroundings } from './candidate.js';
+import { at, leaseWith, terms as termsOf, waitingAfter } from '../../harness/protocol/fixtures.js';
+import {
+  Candidate,
+  type RequestInFlight,
+  type RequestStep,
+  type Result,
+  type Surroundings,
+} from './candidate.js';
 import type { Protocol } from './protocol.js';
 import { NOUNS, seconds, versionOf } from './words.js';
 
@@ -24,6 +30,8 @@ export interface Fault {
   readonly wayMs?: number;
   readonly isReplyLost?: boolean;
 }
+
+type AnnounceStep = Extract<RequestStep, { do: 'announce' }>;
 
 interface Appointment {
   readonly at: number;
@@ -218,6 +226,8 @@ export class Cluster implements Surroundings {
         this.#commit(null);
         this.say('server', `deletes the Lease for ${by.name}`);
         return { kind: 'ok', lease: null };
+      case 'announce':
+        return this.#announce(by, step);
       case 'write':
         if (!this.#isCurrent(step.base)) {
           return this.#refuse(by, NOUNS[step.write.intent], `the newest is ${this.#shown()}`);
@@ -231,12 +241,26 @@ export class Cluster implements Surroundings {
   }
 
   #accept(by: Candidate, what: string, change: Change, uid: string): Result {
-    // A bump leaves the spec as it is, and with it the time of the last heartbeat.
-    if (change.bump === undefined) this.#changedAt = this.now;
-    const lease = leaseWith(change, this.#next(), { uid });
+    // A bump and an announcement leave the spec as it is, and with it the time of the last heartbeat.
+    const isNote = change.bump !== undefined || change.announcement !== undefined;
+    if (!isNote) this.#changedAt = this.now;
+    const waiting = this.#lease === null ? [] : waitingAfter(this.#lease, change);
+    const lease = leaseWith(change, this.#next(), { uid, waiting });
     this.#commit(lease);
     this.say('server', `accepts ${by.name}'s ${what}: ${versionOf(lease)}`);
     return { kind: 'ok', lease };
+  }
+
+  /** Onto the newest version, whatever the sender knows. */
+  #announce(by: Candidate, { base, announcement }: AnnounceStep): Result {
+    const lease = this.#lease;
+    if (lease?.uid !== base.uid) return this.#refuse(by, NOUNS.announce, this.#shown());
+    const { announcementId } = by;
+    const change = announcement === null ? { ended: [announcementId] } : { announcement };
+    const next = { ...lease, version: this.#next(), waiting: waitingAfter(lease, change) };
+    this.#commit(next);
+    this.say('server', `accepts ${by.name}'s ${NOUNS.announce}: ${versionOf(next)}`);
+    return { kind: 'ok', lease: next };
   }
 
   #refuse(by: Candidate, what: string, why: string): Result {

@@ -10,4 +10,10 @@ export function versionOf({ version, record }: Lease): string {
 }
 
 /** What a write is for. */
-export const NOUNS = { claim: 'claim', renew: 'renewal', vacate: 'release', bump: 'bump' } as const;
+export const NOUNS = {
+  claim: 'claim',
+  renew: 'renewal',
+  vacate: 'release',
+  bump: 'bump',
+  announce: 'announcement',
+} as const;

@@ -1,5 +1,6 @@
 import type { Instant } from '../../../src/lease/clock.js';
-import type { Change, Lease, LeaseKey } from '../../../src/lease/record.js';
+import type { Announcement, Change, Lease, LeaseKey } from '../../../src/lease/record.js';
+import type { Pace } from '../../../src/lease/protocol/contention.js';
 import type { Terms } from '../../../src/lease/protocol/state.js';
 
 export const key: LeaseKey = { namespace: 'default', name: 'job' };
@@ -15,9 +16,19 @@ export function terms(nonce: string, over: Partial<Terms> = {}): Terms {
     trustServerClock: true,
     deleteOnRelease: false,
     aim: 'hold',
+    announcementId: idOf(nonce),
+    announceAfterMs: 2_000,
     ...over,
   };
 }
+
+/** A name for the announcement of an attempt: its nonce in hexadecimal digits. */
+export function idOf(nonce: string): string {
+  return Buffer.from(nonce).toString('hex').padStart(16, '0').slice(-16);
+}
+
+/** Without rivals, near the API server. */
+export const pace: Pace = { holdOffMs: 0, roundTripMs: 5 };
 
 /** All clocks agree and show `ms`; the wall clock is a round number ahead. */
 export function at(ms: number, over: Partial<Instant> = {}): Instant {
@@ -35,10 +46,23 @@ export function leaseWith(change: Change, version: bigint, over: Partial<Lease> 
     mark: record.holder === '' ? null : mark,
     strategy: null,
     fingerprint: JSON.stringify(record),
+    waiting: [],
+    // Something in it was edited, unless a test says otherwise.
+    content: `of version ${version}`,
     idleMs: null,
     raw: null,
     ...over,
   };
+}
+
+/** What stands on a Lease after a write onto it. */
+export function waitingAfter(
+  { waiting }: Pick<Lease, 'waiting'>,
+  { announcement, ended = [] }: Pick<Change, 'announcement' | 'ended'>,
+): readonly Announcement[] {
+  const gone = announcement === undefined ? ended : [...ended, announcement.id];
+  const left = waiting.filter(({ id }) => !gone.includes(id));
+  return announcement === undefined ? left : [...left, announcement];
 }
 
 /** A Lease held by another library. */

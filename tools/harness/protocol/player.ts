@@ -6,7 +6,7 @@ import type { Event, State, Step, Terms } from '../../../src/lease/protocol/stat
 import { nextStep } from '../../../src/lease/protocol/step.js';
 import { verdictOf } from '../../../src/lease/protocol/writes.js';
 import type { Lease } from '../../../src/lease/record.js';
-import { at, leaseWith, terms as termsOf } from './fixtures.js';
+import { at, leaseWith, pace, terms as termsOf, waitingAfter } from './fixtures.js';
 
 export type WriteStep = Extract<Step, { do: 'write' }>;
 
@@ -22,7 +22,7 @@ export class Player {
     sight: Sight = nothingSeen,
   ) {
     this.sight = sight;
-    this.state = seek(sight, this.instant, 0);
+    this.state = seek(sight, this.instant, pace);
   }
 
   get instant() {
@@ -61,7 +61,7 @@ export class Player {
     );
     if (next === this.sight) return this;
     this.sight = next;
-    return this.event({ type: 'news', sight: next, holdOffMs: 0 });
+    return this.event({ type: 'news', sight: next, pace });
   }
 
   /** Performs a read that shows `lease`. */
@@ -103,5 +103,6 @@ export class Player {
 }
 
 export function landed(step: WriteStep, version: bigint): Lease {
-  return leaseWith(step.change, version, { uid: step.base.uid });
+  const { base, change } = step;
+  return leaseWith(change, version, { uid: base.uid, waiting: waitingAfter(base, change) });
 }
