@@ -169,7 +169,7 @@ describe('installed alone in an empty project', () => {
 
 describe('a project that docs/testing.md describes', () => {
   // `runners.long.test.ts` has the others.
-  it('jest-commonjs: its tests pass as the page sets them up', async () => {
-    expect(await testProject('jest-commonjs', folder, tarball)).toEqual(passed);
+  it('node-test: its tests pass as the page sets them up', async () => {
+    expect(await testProject('node-test', folder, tarball)).toEqual(passed);
   }, 600_000);
 });
