@@ -56,7 +56,7 @@ export const whole: readonly Mutant[] = [
   simulated(
     'clock-believed-to-see-all',
     'belief is not shortened by what the clock misses of a suspension',
-    1,
+    110,
     ['attempt', 'unseenMs: unseenMs + TIMER_LATENESS_MS,', 'unseenMs: 0,'],
   ),
   simulated('sent-when-silent', 'a write that falls silent counts as sent once more', 625, [

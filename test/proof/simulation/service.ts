@@ -36,7 +36,10 @@ export class Service {
     this.#client = new LeaseClient({
       kubeConfig: context.network.kubeConfig(node),
       identity: plan.name,
-      onWarning: ({ code }) => context.count(`warning ${code}`),
+      onWarning: ({ code }) => {
+        // When garbage is collected no seed decides.
+        if (code !== 'HANDLE_DROPPED') context.count(`warning ${code}`);
+      },
     });
   }
 
