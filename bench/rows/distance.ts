@@ -4,7 +4,7 @@ import type { Worker } from '../../tools/harness/processes/pool.js';
 import { Distance, placeBehind, placeWith, type Place } from '../../tools/harness/distance.js';
 import { now } from '../../tools/harness/processes/time.js';
 import type { Figure, Result, Row, Stage } from '../stage.js';
-import type { HerdCalls, HerdReport, HerdSettings } from '../workers/herd.js';
+import type { HerdCalls, HerdReport, HerdSettings } from '../../tools/harness/processes/herd.js';
 
 const HOLD_MS = 20;
 const LAGS_MS = [0, 2, 10, 30];
@@ -32,7 +32,7 @@ async function loop(
   loopers: readonly Looper[],
 ): Promise<Outcome[]> {
   const settings: HerdSettings = { name, waiters: 1, holdMs: HOLD_MS };
-  const program = '../../../bench/workers/herd';
+  const program = 'herd';
   const workers: Worker<HerdCalls>[] = [];
   for (const { place } of loopers) workers.push(await pool.spawn(program, place, settings));
   await Promise.all(workers.map((one) => one.call('start', undefined)));

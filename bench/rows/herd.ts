@@ -4,7 +4,7 @@ import type { Worker } from '../../tools/harness/processes/pool.js';
 import { ms, percentile } from '../../tools/harness/processes/figures.js';
 import type { PutCalls } from '../../tools/harness/processes/put.js';
 import type { Figure, Result, Row, Stage } from '../stage.js';
-import type { HerdCalls, HerdReport, HerdSettings } from '../workers/herd.js';
+import type { HerdCalls, HerdReport, HerdSettings } from '../../tools/harness/processes/herd.js';
 
 const PROCESSES = 10;
 /** In how many processes how many wait, how long it is held, and how often it is passed on. */
@@ -43,7 +43,7 @@ async function race(
   await yardstick.call('put', 50);
   const puts = await yardstick.call('put', 100);
   await yardstick.kill();
-  const program = '../../../bench/workers/herd';
+  const program = 'herd';
   const workers: Worker<HerdCalls>[] = [];
   for (let n = 0; n < processes; n++) workers.push(await pool.spawn(program, cluster, settings));
   await Promise.all(workers.map((one) => one.call('start', undefined)));

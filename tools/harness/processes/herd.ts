@@ -1,9 +1,9 @@
 // A process in which several wait for one lock at a time, hold it for a moment, and want it again.
 import { subscribe } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LeaseClient, Lock, diagnosticsChannels, type StepMessage } from '../../src/index.js';
-import { serve, settings } from '../../tools/harness/processes/serve.js';
-import { now } from '../../tools/harness/processes/time.js';
+import { LeaseClient, Lock, diagnosticsChannels, type StepMessage } from '../../../src/index.js';
+import { serve, settings } from './serve.js';
+import { now } from './time.js';
 
 export interface HerdSettings {
   readonly name: string;
