@@ -101,7 +101,7 @@ function decodeAnnouncements(annotations: JsonObject): readonly Announcement[] {
 function contentOf(raw: JsonObject): string {
   const { managedFields: _ledger, resourceVersion: _version, ...metadata } = asObject(raw.metadata);
   const annotations = Object.entries(asObject(metadata.annotations)).filter(
-    ([name]) => !name.startsWith(WAITING),
+    ([name]) => name !== BUMP && !name.startsWith(WAITING),
   );
   // The last annotation to go takes the map with it.
   const kept = annotations.length === 0 ? undefined : Object.fromEntries(annotations);

@@ -186,6 +186,8 @@ function stopSeeking(state: Seeking, now: Instant, terms: Terms): State {
   if (writes.length === 0 && !isOurs && !mayStand) {
     return { kind: 'over', end: { how: 'withdrawn' } };
   }
+  // The former holder may believe still: what a claim in its place has left, or leaves yet, has to run out.
+  if (terms.evicts !== undefined) return { kind: 'over', end: { how: 'left' } };
   // A claim that is not answered yet is waited for; one in doubt is looked for first.
   const isInDoubt = writes.length > 0 && !writes.some((one) => one.awaited);
   const readAt = isInDoubt ? now.monotonic : null;

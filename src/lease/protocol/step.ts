@@ -234,6 +234,10 @@ function vacatingStep(state: Vacating, now: Instant, terms: Terms): Step {
     const change = { ...vacancy(stamp, record.transitions), ...ended };
     return write('vacate', sight, stamp, change);
   }
+  // Its own announcement may still land. No write of ours is in doubt, so nothing else is to be found out.
+  if (state.waiting.isAnnouncing && state.writes.length === 0) {
+    return wait(state.giveUpAt - now.monotonic);
+  }
   const isLeft = isAnnounced(sight.lease, terms) && !state.hasWithdrawn;
   if (isLeft && state.waiting.mayPatch && state.writes.length === 0) {
     return { do: 'announce', base: sight.lease, announcement: null };

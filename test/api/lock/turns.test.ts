@@ -113,7 +113,7 @@ describe('a waiter that the lease has passed by', () => {
     await cluster.advance(10);
     await cluster.settled(before.release());
     const holder = await cluster.settled(next);
-    await cluster.until('the announcement', () => announcements(cluster).length === 1);
+    await cluster.until('the announcement', () => cluster.api.requests.counts.patch === 1);
     return { holder, wait, waiting };
   }
 
@@ -127,6 +127,18 @@ describe('a waiter that the lease has passed by', () => {
     expect(announcements(cluster)).toEqual([]);
     expect(cluster.api.requests.counts.patch).toBe(2);
     expect(cluster.warned).toEqual([]);
+  });
+
+  it('takes it back also when it gives up before the answer has come, and changes nothing else', async () => {
+    await using cluster = await Cluster.start();
+    cluster.api.faults.delay({ match: { verb: 'patch' }, requestMs: 20, responseMs: 20, times: 1 });
+    const { wait } = await passedBy(cluster);
+    wait.abort();
+    await cluster.advance(6_000);
+    expect(announcements(cluster)).toEqual([]);
+    expect(cluster.warned).toEqual([]);
+    const { metadata } = cluster.api.leases.get('default', 'job') ?? {};
+    expect(Object.keys(metadata?.annotations ?? {})).not.toContain('sync.metaparticle.io/bump');
   });
 
   it('gets the lock before one that tries it, and takes its announcement along', async () => {

@@ -54,6 +54,28 @@ describe('break', () => {
     expect(await next.release()).toBe(true);
   });
 
+  it('that is interrupted while its claim is in doubt leaves a lease that runs out by itself', async () => {
+    await using cluster = await Cluster.start();
+    // It hears of nothing, so it believes to the end.
+    const kubeConfig = cluster.api.kubeConfigFor({ user: 'cut-off' });
+    const client = cluster.client({ identity: 'cut-off', kubeConfig });
+    const held = await cluster.lock('job', { client }).acquire();
+    const next = cluster.elsewhere('job', 'next').acquire();
+    await cluster.advance(100);
+    cluster.api.faults.dropBefore({ match: { user: 'cut-off' } });
+    cluster.api.faults.stallWatch({ match: { user: 'cut-off' } });
+    cluster.api.faults.delay({ match: { verb: 'update' }, responseMs: 300, times: 1 });
+    const breaking = begin(cluster, { token: held.fencingToken });
+    breaking.code.catch(() => undefined);
+    cluster.api.faults.stallWatch();
+    await cluster.advance(50);
+    breaking.interrupt();
+    const handle = await cluster.settled(next);
+    expect(held.isHeld()).toBe(false);
+    expect(handle.isHeld()).toBe(true);
+    expect(isSyncError(await rejection(breaking.code))).toBe(false);
+  });
+
   it('keeps the longer duration in the record, so that it protects the former holder whatever comes', async () => {
     await using cluster = await Cluster.start();
     const days = 30 * 86_400;
