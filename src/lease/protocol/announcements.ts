@@ -78,15 +78,21 @@ export function hesitationMs(lease: Lease, holdOffMs: number, { announcementId }
   return turn.id === announcementId ? 0 : turn.standBackMs + holdOffMs;
 }
 
-/** What a write of the attempt takes away: its own announcement, and, when it claims, the one whose turn it was. */
+/**
+ * What a write of the attempt takes away: its own announcement, and, when it claims, the one whose turn it was. Waiters
+ * that announce themselves in the same instant do not see each other: a claim takes away those beyond eight as well,
+ * the shortest waits, and one that still waits announces itself again.
+ */
 export function endedBy(
   intent: Write['intent'],
   lease: Lease,
   { announcementId }: Terms,
 ): readonly string[] {
-  const isTurn = intent === 'claim' && isVacant(lease.record);
-  const turn = isTurn ? turnOf(lease)?.id : undefined;
-  return lease.waiting.flatMap(({ id }) => (id === announcementId || id === turn ? [id] : []));
+  const own = lease.waiting.filter(({ id }) => id === announcementId);
+  if (intent !== 'claim' || !isVacant(lease.record)) return own.map(({ id }) => id);
+  const inTurn = [...lease.waiting].sort((a, b) => (isBefore(a, b) ? -1 : 1));
+  const ended = [...own, ...inTurn.slice(0, 1), ...inTurn.slice(MOST_ANNOUNCEMENTS)];
+  return [...new Set(ended.map(({ id }) => id))];
 }
 
 /** When the attempt announces itself if nothing changes, on the monotonic clock; `Infinity` for never. */

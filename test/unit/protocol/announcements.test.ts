@@ -217,6 +217,16 @@ describe('an announcement ends', () => {
     expect(player.wait(2_000).send('renew').change.ended).toEqual([ID]);
   });
 
+  it('with any claim, if eight others wait longer: more in one instant do not see each other', () => {
+    const waiting = Array.from({ length: 12 }, (_, n) =>
+      announcement(idOf(`waiter ${n}`), 3_000 + n),
+    );
+    const player = new Player().read(vacantLease(10n, { waiting })).wait(100);
+    const { ended } = player.send('claim').change;
+    // The one whose turn it was, and the four shortest waits.
+    expect(ended).toEqual([11, 3, 2, 1, 0].map((n) => waiting[n]?.id));
+  });
+
   it('with the wait: it is taken back, once, before the attempt is over', () => {
     const player = announce(passedOver().wait(2_000), 12n).event({ type: 'stop' });
     const { step } = player;
