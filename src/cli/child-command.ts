@@ -16,7 +16,7 @@ import { exitCodeOfSignal } from '../shutdown.js';
 import { exitCodes } from './exit-codes.js';
 import { hasMembers } from './process-group.js';
 import type { Terminal } from './terminal.js';
-import { startWatchdog } from './watchdog.js';
+import { Watchdog } from './watchdog.js';
 
 /** A command line, and what its environment has beside ours. */
 export interface Order {
@@ -44,7 +44,7 @@ export class ChildCommand {
   readonly #terminal: Terminal;
   readonly #hasGroup: boolean;
   readonly #onExit = (): void => this.#send('SIGKILL');
-  readonly #dismissWatchdog: () => void;
+  readonly #watchdog: Watchdog | null;
   #isLeaderGone = false;
   #hasEnded = false;
   #wasSignalled = false;
@@ -56,6 +56,7 @@ export class ChildCommand {
     this.#terminal = terminal;
     // Windows knows no groups of processes.
     this.#hasGroup = process.platform !== 'win32' && !foreground;
+    this.#watchdog = this.#hasGroup ? new Watchdog() : null;
     this.#process = spawn(file, args, {
       stdio: 'inherit',
       detached: this.#hasGroup,
@@ -63,9 +64,8 @@ export class ChildCommand {
     });
     const { pid } = this.#process;
     // First, so that whatever fails from here on leaves no command behind.
+    if (pid !== undefined) this.#watchdog?.watch(pid);
     process.once('exit', this.#onExit);
-    this.#dismissWatchdog =
-      this.#hasGroup && pid !== undefined ? startWatchdog(pid) : () => undefined;
     this.ended = this.#run(file);
   }
 
@@ -97,7 +97,7 @@ export class ChildCommand {
     this.#hasEnded = true;
     clearTimeout(this.#killTimer);
     process.off('exit', this.#onExit);
-    this.#dismissWatchdog();
+    this.#watchdog?.dismiss();
     return code;
   }
 

@@ -318,8 +318,8 @@ const turns: readonly Mutant[] = [
   ),
   explored('turn-kept', 'a claim leaves the announcement that had its turn', 'announced', [
     'announcements',
-    'id === announcementId || id === turn',
-    'id === announcementId',
+    '[...own, ...inTurn.slice(0, 1), ',
+    '[...own, ',
   ]),
   explored(
     'announcement-left',
