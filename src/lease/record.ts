@@ -36,6 +36,9 @@ export interface TermMark {
   readonly token: bigint;
 }
 
+/** An announcement asks for no more, and a vacancy is left alone for no longer, whatever it asks for. */
+export const LONGEST_STAND_BACK_MS = 500;
+
 /** What a waiter that is passed over writes onto the Lease: beside the record, of which it is no part. */
 export interface Announcement {
   /** Of the attempt that waits, 16 hexadecimal digits. */

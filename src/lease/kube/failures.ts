@@ -10,6 +10,11 @@ export interface Target {
   readonly path: string;
 }
 
+/** A status that says nothing of the request itself, and may pass. */
+export function isTrouble(status: number): boolean {
+  return status === 429 || status >= 500;
+}
+
 interface Failure {
   /** In a row. */
   count: number;

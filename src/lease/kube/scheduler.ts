@@ -16,7 +16,7 @@
  * Pure: every time is handed in, on one monotonic clock.
  */
 import type { Lane } from '../store.js';
-import { Failures, type Target } from './failures.js';
+import { Failures, isTrouble, type Target } from './failures.js';
 import { Gate } from './gate.js';
 import { LaneQueue } from './queue.js';
 
@@ -122,7 +122,7 @@ export class Scheduler<T extends Scheduled> {
    * @param pauseMs how long the server asked to be left alone
    */
   answered(item: T, sentAt: number, status: number, pauseMs: number | null, now: number): void {
-    if (status === 429 || status >= 500) {
+    if (isTrouble(status)) {
       const isPause = status === 429 || status === 503;
       this.#failures.failed(item.call, now, isPause ? (pauseMs ?? 0) : 0);
       this.#trouble.shut(sentAt);

@@ -83,12 +83,7 @@ export class KubeLeaseStore implements LeaseStore {
     const isNote = change.record.renewTime === base.record.renewTime;
     const path = pathOf(base.key) + (isNote ? NOTE : '');
     const reply = await this.#send('PUT', path, body, options);
-    if (reply.kind !== 'answer') return reply;
-    if (isSuccess(reply)) {
-      const lease = decodeLease(parseJson(reply.body));
-      return lease === null ? unreadable(reply) : { kind: 'written', lease };
-    }
-    return refusedSwap(reply) ?? this.#failure(reply, 'update', base.key);
+    return this.#written(reply, 'update', base.key);
   }
 
   async announce(
@@ -99,12 +94,7 @@ export class KubeLeaseStore implements LeaseStore {
   ): Promise<WriteOutcome> {
     const body = encodeAnnouncement(base, id, announcement);
     const reply = await this.#send('PATCH', pathOf(base.key) + NOTE, body, options);
-    if (reply.kind !== 'answer') return reply;
-    if (isSuccess(reply)) {
-      const lease = decodeLease(parseJson(reply.body));
-      return lease === null ? unreadable(reply) : { kind: 'written', lease };
-    }
-    return refusedSwap(reply) ?? this.#failure(reply, 'patch', base.key);
+    return this.#written(reply, 'patch', base.key);
   }
 
   async delete(base: Lease, options: RequestOptions): Promise<DeleteOutcome> {
@@ -112,6 +102,15 @@ export class KubeLeaseStore implements LeaseStore {
     if (reply.kind !== 'answer') return reply;
     if (reply.status === 200 || reply.status === 202) return { kind: 'deleted' };
     return refusedSwap(reply) ?? this.#failure(reply, 'delete', base.key);
+  }
+
+  #written(reply: Reply, verb: 'update' | 'patch', key: LeaseKey): WriteOutcome {
+    if (reply.kind !== 'answer') return reply;
+    if (isSuccess(reply)) {
+      const lease = decodeLease(parseJson(reply.body));
+      return lease === null ? unreadable(reply) : { kind: 'written', lease };
+    }
+    return refusedSwap(reply) ?? this.#failure(reply, verb, key);
   }
 
   #send(

@@ -3,6 +3,7 @@ import { ApiUnreachableError, ClosedError } from '../../errors.js';
 import type { Clock } from '../clock.js';
 import type { Lane, Refused, RequestOptions, Unknown } from '../store.js';
 import type { Authorized, Door } from './endpoint.js';
+import { isTrouble } from './failures.js';
 import { retryAfterMs } from './http-wire.js';
 import type { ExchangeResult, HttpWire } from './http-wire.js';
 import { Scheduler } from './scheduler.js';
@@ -293,7 +294,7 @@ export class Transport {
     const { method, path } = entry.call;
     if (result.kind === 'answered') {
       debug('%s %s: %d', method, path, result.status);
-      if (result.status < 500 && result.status !== 429) this.#adapt(entry.sentAt);
+      if (!isTrouble(result.status)) this.#adapt(entry.sentAt);
       this.#learn(entry, result);
       const answeredAt = Date.parse(String(result.headers['date'] ?? ''));
       const { status, body } = result;
@@ -312,8 +313,7 @@ export class Transport {
   }
 
   #learn(entry: Entry, { status, headers }: ExchangeResult & { kind: 'answered' }): void {
-    const isRefusal = status === 429 || status >= 500;
-    if (isRefusal && entry.isSilent) return;
+    if (isTrouble(status) && entry.isSilent) return;
     const pauseMs = retryAfterMs(headers, () => this.#clock.now().wall);
     this.#scheduler.answered(entry, entry.sentAt, status, pauseMs, this.#now());
   }

@@ -1,3 +1,4 @@
+import { LONGEST_STAND_BACK_MS } from '../record.js';
 import type { Announcement, Change, Lease, LeaseKey, LeaseRecord, TermMark } from '../record.js';
 import type { Decoration } from '../store.js';
 import { asArray, asObject, asString, canonical, isObject, parseJson } from './json.js';
@@ -16,9 +17,6 @@ const BUMP = 'sync.metaparticle.io/bump';
 const WAITING = 'sync.metaparticle.io/waiting-';
 const ANNOUNCEMENT_ID = /^[0-9a-f]{16}$/;
 const TERM_FORMAT = 1;
-
-/** Whatever an announcement asks for, a vacancy is left alone for no longer. */
-const LONGEST_STAND_BACK_MS = 500;
 
 /** How far `renewTime` may be from the server's own stamp of that write for the stamp to be believed. */
 const STAMP_TOLERANCE_MS = 5000;

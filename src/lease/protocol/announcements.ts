@@ -9,7 +9,7 @@
  *
  * Where no waiter announces itself, nothing is left alone: a process without rivals pays nothing.
  */
-import { isVacant, type Announcement, type Lease } from '../record.js';
+import { LONGEST_STAND_BACK_MS, isVacant, type Announcement, type Lease } from '../record.js';
 import type { Pace } from './contention.js';
 import type { Present, Sight } from './sight.js';
 import type { Terms, Verdict, Waiting, Write } from './state.js';
@@ -29,9 +29,6 @@ export const ANNOUNCED_POLL_MS = 200;
 /** What the others are asked for: time for the event and the claim, twice, and for processors that are busy. */
 const STAND_BACK = { roundTrips: 4, slackMs: 50, withoutWatchMs: ANNOUNCED_POLL_MS };
 
-/** More would be clamped by whoever reads it. */
-const LONGEST_STAND_BACK_MS = 500;
-
 export function beginWaiting(now: number): Waiting {
   return {
     ...{ since: now, firstTerm: null, hasChangedHands: false },
@@ -49,15 +46,13 @@ export function sawTerm(waiting: Waiting, sight: Sight): Waiting {
 }
 
 /** The one that may claim the next vacancy at once. */
-export function turnOf({ waiting }: Pick<Lease, 'waiting'>): Announcement | undefined {
-  const [first, ...others] = waiting;
-  return others.reduce((best, one) => (isBefore(best, one) ? best : one), first);
+export function turnOf(lease: Pick<Lease, 'waiting'>): Announcement | undefined {
+  return inTurn(lease)[0];
 }
 
-/** Durations are compared, never clocks. */
-function isBefore(a: Announcement | undefined, b: Announcement): boolean {
-  if (a === undefined) return false;
-  return a.waitedMs === b.waitedMs ? a.id < b.id : a.waitedMs > b.waitedMs;
+/** The longest wait first. Durations are compared, never clocks. */
+function inTurn({ waiting }: Pick<Lease, 'waiting'>): readonly Announcement[] {
+  return [...waiting].sort((a, b) => b.waitedMs - a.waitedMs || (a.id < b.id ? -1 : 1));
 }
 
 export function isAnnounced(
@@ -88,11 +83,11 @@ export function endedBy(
   lease: Lease,
   { announcementId }: Terms,
 ): readonly string[] {
-  const own = lease.waiting.filter(({ id }) => id === announcementId);
-  if (intent !== 'claim' || !isVacant(lease.record)) return own.map(({ id }) => id);
-  const inTurn = [...lease.waiting].sort((a, b) => (isBefore(a, b) ? -1 : 1));
-  const ended = [...own, ...inTurn.slice(0, 1), ...inTurn.slice(MOST_ANNOUNCEMENTS)];
-  return [...new Set(ended.map(({ id }) => id))];
+  const isTurn = intent === 'claim' && isVacant(lease.record);
+  const isEnded = (place: number): boolean => place === 0 || place >= MOST_ANNOUNCEMENTS;
+  return inTurn(lease).flatMap(({ id }, place) =>
+    id === announcementId || (isTurn && isEnded(place)) ? [id] : [],
+  );
 }
 
 /** When the attempt announces itself if nothing changes, on the monotonic clock; `Infinity` for never. */

@@ -2,7 +2,7 @@
  * Pure: the book of our own writes: which may still land, and which one a record shows to have landed.
  */
 import type { Instant } from '../clock.js';
-import type { Lease } from '../record.js';
+import { isVacant, type Lease } from '../record.js';
 import { announcing } from './announcements.js';
 import type { Present, Sight } from './sight.js';
 import {
@@ -81,7 +81,7 @@ export function stillPossible(writes: readonly Write[], sight: Sight): readonly 
 function mayBeAltered({ intent, stamp, awaited }: Write, sight: Sight): boolean {
   if (intent !== 'claim' || !awaited || sight.kind !== 'present') return false;
   const { record, mark } = sight.lease;
-  return mark === null && record.holder !== '' && record.renewTime === stamp;
+  return mark === null && !isVacant(record) && record.renewTime === stamp;
 }
 
 export function without<S extends Live>(state: S, stamp: number): S {

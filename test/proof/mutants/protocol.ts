@@ -318,8 +318,8 @@ const turns: readonly Mutant[] = [
   ),
   explored('turn-kept', 'a claim leaves the announcement that had its turn', 'announced', [
     'announcements',
-    '[...own, ...inTurn.slice(0, 1), ',
-    '[...own, ',
+    'place === 0 || place >= MOST_ANNOUNCEMENTS',
+    'place >= MOST_ANNOUNCEMENTS',
   ]),
   explored(
     'announcement-left',

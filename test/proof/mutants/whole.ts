@@ -71,12 +71,12 @@ export const whole: readonly Mutant[] = [
     1,
     [
       'lease/kube/store',
-      "return refusedSwap(reply) ?? this.#failure(reply, 'update', base.key);",
-      `if (reply.status === 409) {
+      "return this.#written(reply, 'update', base.key);",
+      `if (reply.kind === 'answer' && reply.status === 409) {
       const now = await this.read(base.key, options);
       if (now.kind === 'found') return this.write(now.lease, change, decoration, options);
     }
-    return refusedSwap(reply) ?? this.#failure(reply, 'update', base.key);`,
+    return this.#written(reply, 'update', base.key);`,
     ],
   ),
   simulated('loss-unreported', 'a term ends and its signal does not say so', 20, [
