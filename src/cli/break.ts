@@ -9,7 +9,7 @@ import { addClusterOptions, addOutputOption, openCluster } from './cluster.js';
 import type { Cluster, ClusterOptions } from './cluster.js';
 import { evict, type Taken } from './eviction.js';
 import { exitCodes } from './exit-codes.js';
-import { Interrupts } from './interrupt.js';
+import { Interrupts, aborted } from './interrupt.js';
 import { age } from './table.js';
 import type { Context, Terminal } from './terminal.js';
 
@@ -128,10 +128,7 @@ async function sitOut(
   );
   const wait = new AbortController();
   const cancel = clock.after(durationMs, () => wait.abort());
-  const isOver = AbortSignal.any([wait.signal, keeper.signal, signal]);
-  if (!isOver.aborted) {
-    await new Promise((resolve) => isOver.addEventListener('abort', resolve, { once: true }));
-  }
+  await aborted(AbortSignal.any([wait.signal, keeper.signal, signal]));
   cancel();
   keeper.signal.throwIfAborted();
   if (!signal.aborted) return;

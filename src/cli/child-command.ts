@@ -15,7 +15,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { exitCodeOfSignal } from '../shutdown.js';
 import { exitCodes } from './exit-codes.js';
 import { hasMembers } from './process-group.js';
-import type { Terminal } from './terminal.js';
+import { EXPLAINED_AFTER_MS, type Terminal } from './terminal.js';
 import { Watchdog } from './watchdog.js';
 
 /** A command line, and what its environment has beside ours. */
@@ -28,8 +28,6 @@ export interface Order {
 
 /** Pauses between two looks whether a process of the group is left. */
 const LOOK_MS = { first: 50, last: 1_000 };
-/** A wait that lasts this long is explained. */
-const EXPLAINED_AFTER_MS = 5_000;
 
 /** What a terminal sends to all processes in its foreground by itself. */
 const OF_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGTSTP', 'SIGWINCH'];

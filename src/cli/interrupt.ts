@@ -13,6 +13,12 @@ export class Interruption extends Error {
   }
 }
 
+/** Resolves when the signal is aborted, also if it is so already. */
+export async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+}
+
 /**
  * The signals that this process gets. They abort `asked` when they ask it to end; all of them go to whoever
  * has them passed on, from then on.

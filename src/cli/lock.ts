@@ -3,7 +3,7 @@ import { Lock, isSyncError, type LockHandle } from '../index.js';
 import { parseExitCode, parseTimeout } from './arguments.js';
 import { exitCodes } from './exit-codes.js';
 import { Run, addRunOptions, type RunArguments } from './run.js';
-import type { Context, Terminal } from './terminal.js';
+import { EXPLAINED_AFTER_MS, type Context, type Terminal } from './terminal.js';
 
 interface LockArguments extends RunArguments {
   readonly timeout?: number;
@@ -88,8 +88,6 @@ function acquire(
   return lock.acquire({ signal, timeoutMs: timeout }).finally(isAcquired);
 }
 
-/** A wait that lasts this long is explained. */
-const EXPLAINED_AFTER_MS = 5_000;
 const LOOK_MS = 1_000;
 
 /** Says once which process is waited for; an API server that does not answer is a warning of the client. */

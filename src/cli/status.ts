@@ -9,7 +9,7 @@ import { Api } from './api.js';
 import { addClusterOptions, addOutputOption, openCluster } from './cluster.js';
 import type { Cluster, ClusterOptions } from './cluster.js';
 import { exitCodes } from './exit-codes.js';
-import { Interrupts } from './interrupt.js';
+import { Interrupts, aborted } from './interrupt.js';
 import { readLeases, statusOf, type LeaseStatus } from './leases.js';
 import { Printer } from './printer.js';
 import type { Context, Terminal } from './terminal.js';
@@ -109,9 +109,7 @@ async function watch(
     every(TICK_MS, clock, changed),
     every(LOOK_MS, clock, () => void look.refresh().then(changed, failed)),
   ];
-  if (!signal.aborted) {
-    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-  }
+  await aborted(signal);
   watcher.close();
   for (const one of undo) one();
 }
@@ -158,7 +156,7 @@ class Look {
     if (answeredAt !== null) this.#clockOffsetMs = answeredAt - this.#wall();
     const { version, leases } = readLeases(body);
     this.#isStale = false;
-    this.#listed = max(this.#listed, version);
+    if (version > this.#listed) this.#listed = version;
     const newer = [...this.#leases].filter(([, lease]) => (lease.version ?? 0n) > version);
     this.#leases.clear();
     for (const lease of leases) this.#leases.set(keyOf(lease.key), lease);
@@ -217,8 +215,4 @@ class Look {
     if (event.news.kind === 'present') this.#leases.set(key, event.news.lease);
     else this.#leases.delete(key);
   }
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }

@@ -3,6 +3,9 @@ export interface Output {
   write(text: string): unknown;
 }
 
+/** A wait that lasts this long is explained. */
+export const EXPLAINED_AFTER_MS = 5_000;
+
 const NAME = 'metaparticle-sync';
 
 /** What all commands are given of the process that runs them. */
