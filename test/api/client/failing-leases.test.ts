@@ -1,6 +1,6 @@
 // Leases whose writes fail, beside others of the same client: `npm run failing-leases` prints more of it.
-import { describe, expect, it } from '@jest/globals';
-import { mix } from '../../../bench/failing-leases.js';
+import { describe, it } from '@jest/globals';
+import { expectNoLoss } from './support/failing-leases.js';
 
 describe('leases whose writes fail', () => {
   it.each([
@@ -10,11 +10,6 @@ describe('leases whose writes fail', () => {
     { failing: 30, healthy: 30, trouble: 'no answer', answerMs: 0 },
   ] as const)(
     'take no belief from those beside them: $failing and $healthy, $trouble, answers in $answerMs ms',
-    async (mixture) => {
-      const { leastBelief, healthyLost, failingShare } = await mix(mixture);
-      expect(healthyLost).toBe(0);
-      expect(leastBelief).toBeGreaterThan(0.5);
-      expect(failingShare).toBeLessThan(0.5);
-    },
+    expectNoLoss,
   );
 });
