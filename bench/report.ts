@@ -89,7 +89,7 @@ const PLOTS: Readonly<Record<string, readonly [string, keyof Shown, (result: Sho
 };
 type Shown = Required<Pick<Result, 'series' | 'points'>>;
 
-/** Where a run leaves what it found: where it is told to, else, if it is a whole one, among what is committed. */
+/** The folder for the results: the one that is named; without one, that of the committed results for a whole run. */
 export function folderOf(options: {
   readonly quick: boolean;
   readonly only?: readonly string[] | undefined;
